@@ -1,0 +1,57 @@
+// Caching allocator, one per device and Node environment, used from the JavaScript thread alone.
+//
+// Blocks are handed out and taken back in program order. The queue runs ops in that same order, so a block may be
+// reused at once although the op that last touched it has yet to run: whoever gets it next runs later.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+namespace duo {
+
+// Where blocks come from: the host's heap, or a device's driver.
+class MemorySource {
+ public:
+  virtual ~MemorySource() = default;
+  virtual void* take(size_t bytes) = 0;  // null when there is no memory
+  virtual void give(void* data, size_t bytes) = 0;
+};
+
+struct Block {
+  void* data = nullptr;
+  size_t bytes = 0;  // the size class, at least what was asked for
+};
+
+struct MemoryUse {
+  size_t live = 0;    // bytes of blocks in use
+  size_t cached = 0;  // bytes kept for reuse
+  size_t peak = 0;    // largest `live` so far
+};
+
+class Allocator {
+ public:
+  // `settle` waits until no queued op can touch a cached block any more; called before blocks are given back.
+  Allocator(MemorySource& source, size_t limit, std::function<void()> settle);
+  ~Allocator();
+  Allocator(const Allocator&) = delete;
+
+  // Throws a device error when the limit or the source says no, after the cache was given back.
+  Block take(size_t bytes, const char* op);
+  void give(Block block);
+  void trim();  // gives the cache back to the source
+  void setLimit(size_t bytes) { limit_ = bytes; }
+  size_t limit() const { return limit_; }
+  MemoryUse use() const { return use_; }
+  void resetPeak() { use_.peak = use_.live; }
+
+ private:
+  MemorySource& source_;
+  size_t limit_;
+  std::function<void()> settle_;
+  std::map<size_t, std::vector<void*>> cache_;
+  MemoryUse use_;
+};
+
+}  // namespace duo

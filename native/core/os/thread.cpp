@@ -1,0 +1,34 @@
+#include "core/os/thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace duo::os {
+
+void nameThread(const char* name) { pthread_setname_np(pthread_self(), name); }
+
+void lowerThreadPriority() {
+  constexpr int kNice = 5;
+  // On Linux the nice value belongs to a thread; a refusal leaves it as it was, which costs latency, not correctness.
+  (void)setpriority(PRIO_PROCESS, id_t(syscall(SYS_gettid)), kNice);
+}
+
+int availableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+}
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace duo::os

@@ -1,0 +1,60 @@
+// A tensor is a strided view of a storage; handles of the same storage share it.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/allocator.h"
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/shape.h"
+
+namespace duo {
+
+// Outlives its block: tasks hold it to read and write the mark, while the block went back to the allocator with the
+// last handle (the queue's order makes that safe, see allocator.h).
+class Storage {
+ public:
+  Storage(Allocator& allocator, Block block) : block(block), allocator_(allocator) {}
+  ~Storage() { release(); }
+  Storage(const Storage&) = delete;
+
+  void retainHandle() { ++handles_; }
+  void releaseHandle() {
+    if (--handles_ == 0) release();
+  }
+  size_t bytes() const { return block.bytes; }
+
+  // Queue thread only. A failed op marks what it should have written: for good when the contents never came to be, or
+  // for the current error epoch when an in-place update was left out and the old contents stand.
+  static constexpr uint32_t kNeverWritten = ~0u;
+  bool marked(uint32_t epoch) const { return mark == epoch || mark == kNeverWritten; }
+  uint32_t mark = 0;
+
+  const Block block;
+  // Host copy of small integer tensors (sequence offsets), so that a shape rule or a launcher never reads a device.
+  std::shared_ptr<const std::vector<int32_t>> host;
+
+ private:
+  void release() {
+    if (released_) return;
+    released_ = true;
+    allocator_.give(block);
+  }
+
+  Allocator& allocator_;
+  int handles_ = 0;        // JavaScript thread only
+  bool released_ = false;  // JavaScript thread only
+};
+
+struct Tensor {
+  std::shared_ptr<Storage> storage;
+  DType dtype = DType::kFloat32;
+  int64_t offset = 0;  // elements
+  Dims dims, strides;
+
+  void* data() const { return static_cast<char*>(storage->block.data) + offset * int64_t(sizeOf(dtype)); }
+};
+
+}  // namespace duo

@@ -1,0 +1,242 @@
+// Vec<float>: one register of floats of the instruction set that this file is compiled for. Kernels are written once
+// against it. Everything lives in the namespace of that set, see isa.h.
+//
+// kLanes elements; load/store, partial forms for tails (lanes beyond n read as 0 and are not written), arithmetic,
+// fma, min/max, comparisons as masks for `select`, horizontal sum and max in a fixed order.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(DUO_ISA_AVX2) || defined(DUO_ISA_AVX512)
+#include <immintrin.h>
+#elif defined(DUO_ISA_NEON)
+#include <arm_neon.h>
+#endif
+
+namespace duo::cpu::DUO_ISA {
+
+template <typename T>
+struct Vec;
+
+#if defined(DUO_ISA_AVX2)
+
+template <>
+struct Vec<float> {
+  static constexpr int kLanes = 8;
+  __m256 v;
+  struct Mask {
+    __m256 m;
+  };
+
+  static Vec zero() { return {_mm256_setzero_ps()}; }
+  static Vec fill(float x) { return {_mm256_set1_ps(x)}; }
+  static Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
+  static Vec load(const float* p, int64_t n) { return {_mm256_maskload_ps(p, tail(n))}; }
+  void store(float* p) const { _mm256_storeu_ps(p, v); }
+  void store(float* p, int64_t n) const { _mm256_maskstore_ps(p, tail(n), v); }
+
+  friend Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
+  friend Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
+  friend Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+  friend Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
+  friend Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }  // a·b + c
+  // The second operand when either is NaN, as the instruction has it: keep the value that may be NaN second.
+  friend Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
+  friend Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
+  friend Vec sqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
+  friend Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.f), a.v)}; }
+  friend Vec copySign(Vec magnitude, Vec sign) {
+    const __m256 bit = _mm256_set1_ps(-0.f);
+    return {_mm256_or_ps(_mm256_andnot_ps(bit, magnitude.v), _mm256_and_ps(bit, sign.v))};
+  }
+  friend Vec round(Vec a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  // 2^n of integral n in [-126, 127]
+  friend Vec exponent(Vec n) {
+    const __m256i bits = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(bits, 23))};
+  }
+  friend Mask operator<(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+  friend Mask operator>(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)}; }
+  friend Mask isNaN(Vec a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
+  friend Vec select(Mask m, Vec yes, Vec no) { return {_mm256_blendv_ps(no.v, yes.v, m.m)}; }
+  friend bool any(Mask m) { return _mm256_movemask_ps(m.m) != 0; }
+
+  static Vec loadBFloat16(const uint16_t* p) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16))};
+  }
+
+  friend float sum(Vec a) {
+    const __m128 half = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+    const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)));
+  }
+  friend float maxOf(Vec a) {
+    const __m128 half = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+    const __m128 pair = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_max_ss(pair, _mm_movehdup_ps(pair)));
+  }
+
+ private:
+  static __m256i tail(int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(int(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+};
+
+#elif defined(DUO_ISA_AVX512)
+
+template <>
+struct Vec<float> {
+  static constexpr int kLanes = 16;
+  __m512 v;
+  struct Mask {
+    __mmask16 m;
+  };
+
+  static Vec zero() { return {_mm512_setzero_ps()}; }
+  static Vec fill(float x) { return {_mm512_set1_ps(x)}; }
+  static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static Vec load(const float* p, int64_t n) { return {_mm512_maskz_loadu_ps(tail(n), p)}; }
+  void store(float* p) const { _mm512_storeu_ps(p, v); }
+  void store(float* p, int64_t n) const { _mm512_mask_storeu_ps(p, tail(n), v); }
+
+  friend Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+  friend Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  friend Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  friend Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+  friend Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  friend Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+  friend Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+  friend Vec sqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
+  friend Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
+  friend Vec copySign(Vec magnitude, Vec sign) {
+    const __m512 bit = _mm512_set1_ps(-0.f);
+    return {_mm512_or_ps(_mm512_andnot_ps(bit, magnitude.v), _mm512_and_ps(bit, sign.v))};
+  }
+  friend Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
+  friend Vec exponent(Vec n) {
+    const __m512i bits = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(bits, 23))};
+  }
+  friend Mask operator<(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+  friend Mask operator>(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
+  friend Mask isNaN(Vec a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
+  friend Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
+  friend bool any(Mask m) { return m.m != 0; }
+
+  static Vec loadBFloat16(const uint16_t* p) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16))};
+  }
+
+  friend float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
+  friend float maxOf(Vec a) { return _mm512_reduce_max_ps(a.v); }
+
+ private:
+  static __mmask16 tail(int64_t n) { return n >= 16 ? __mmask16(0xffff) : __mmask16((1u << n) - 1); }
+};
+
+#elif defined(DUO_ISA_NEON)
+
+template <>
+struct Vec<float> {
+  static constexpr int kLanes = 4;
+  float32x4_t v;
+  struct Mask {
+    uint32x4_t m;
+  };
+
+  static Vec zero() { return {vdupq_n_f32(0.f)}; }
+  static Vec fill(float x) { return {vdupq_n_f32(x)}; }
+  static Vec load(const float* p) { return {vld1q_f32(p)}; }
+  static Vec load(const float* p, int64_t n) {
+    float lanes[4] = {};
+    std::memcpy(lanes, p, size_t(n < 4 ? n : 4) * sizeof(float));
+    return load(lanes);
+  }
+  void store(float* p) const { vst1q_f32(p, v); }
+  void store(float* p, int64_t n) const {
+    float lanes[4];
+    store(lanes);
+    std::memcpy(p, lanes, size_t(n < 4 ? n : 4) * sizeof(float));
+  }
+
+  friend Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.v, b.v)}; }
+  friend Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
+  friend Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
+  friend Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
+  friend Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+  // By comparison, so that NaN behaves as on x86: the second operand wins.
+  friend Vec max(Vec a, Vec b) { return {vbslq_f32(vcgtq_f32(a.v, b.v), a.v, b.v)}; }
+  friend Vec min(Vec a, Vec b) { return {vbslq_f32(vcltq_f32(a.v, b.v), a.v, b.v)}; }
+  friend Vec sqrt(Vec a) { return {vsqrtq_f32(a.v)}; }
+  friend Vec abs(Vec a) { return {vabsq_f32(a.v)}; }
+  friend Vec copySign(Vec magnitude, Vec sign) { return {vbslq_f32(vdupq_n_u32(0x80000000u), sign.v, magnitude.v)}; }
+  friend Vec round(Vec a) { return {vrndnq_f32(a.v)}; }
+  friend Vec exponent(Vec n) {
+    return {vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n.v), vdupq_n_s32(127)), 23))};
+  }
+  friend Mask operator<(Vec a, Vec b) { return {vcltq_f32(a.v, b.v)}; }
+  friend Mask operator>(Vec a, Vec b) { return {vcgtq_f32(a.v, b.v)}; }
+  friend Mask isNaN(Vec a) { return {vmvnq_u32(vceqq_f32(a.v, a.v))}; }
+  friend Vec select(Mask m, Vec yes, Vec no) { return {vbslq_f32(m.m, yes.v, no.v)}; }
+  friend bool any(Mask m) { return vmaxvq_u32(m.m) != 0; }
+
+  static Vec loadBFloat16(const uint16_t* p) { return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16))}; }
+
+  friend float sum(Vec a) { return vaddvq_f32(a.v); }
+  friend float maxOf(Vec a) { return vmaxvq_f32(a.v); }
+};
+
+#else  // scalar
+
+template <>
+struct Vec<float> {
+  static constexpr int kLanes = 1;
+  float v;
+  struct Mask {
+    bool m;
+  };
+
+  static Vec zero() { return {0.f}; }
+  static Vec fill(float x) { return {x}; }
+  static Vec load(const float* p) { return {*p}; }
+  static Vec load(const float* p, int64_t n) { return {n > 0 ? *p : 0.f}; }
+  void store(float* p) const { *p = v; }
+  void store(float* p, int64_t n) const {
+    if (n > 0) *p = v;
+  }
+
+  friend Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+  friend Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+  friend Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+  friend Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+  friend Vec fma(Vec a, Vec b, Vec c) { return {a.v * b.v + c.v}; }
+  friend Vec max(Vec a, Vec b) { return {a.v > b.v ? a.v : b.v}; }
+  friend Vec min(Vec a, Vec b) { return {a.v < b.v ? a.v : b.v}; }
+  friend Vec sqrt(Vec a) { return {std::sqrt(a.v)}; }
+  friend Vec abs(Vec a) { return {std::fabs(a.v)}; }
+  friend Vec copySign(Vec magnitude, Vec sign) { return {std::copysign(magnitude.v, sign.v)}; }
+  friend Vec round(Vec a) { return {std::nearbyint(a.v)}; }
+  friend Vec exponent(Vec n) { return {std::ldexp(1.f, int(n.v))}; }
+  friend Mask operator<(Vec a, Vec b) { return {a.v < b.v}; }
+  friend Mask operator>(Vec a, Vec b) { return {a.v > b.v}; }
+  friend Mask isNaN(Vec a) { return {a.v != a.v}; }
+  friend Vec select(Mask m, Vec yes, Vec no) { return m.m ? yes : no; }
+  friend bool any(Mask m) { return m.m; }
+
+  static Vec loadBFloat16(const uint16_t* p) {
+    const uint32_t bits = uint32_t(*p) << 16;
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return {x};
+  }
+
+  friend float sum(Vec a) { return a.v; }
+  friend float maxOf(Vec a) { return a.v; }
+};
+
+#endif
+
+using VecF = Vec<float>;
+
+}  // namespace duo::cpu::DUO_ISA

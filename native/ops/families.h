@@ -1,0 +1,11 @@
+// Every op family, one line each; a family appends its definitions to the registry.
+#pragma once
+#include <vector>
+
+#include "ops/registry.h"
+
+namespace duo {
+
+void registerElementwise(std::vector<OpDef>& ops);
+
+}  // namespace duo

@@ -11,8 +11,6 @@ constexpr int kNumDTypes = 6;
 size_t sizeOf(DType dtype);
 const char* nameOf(DType dtype);  // "float32", as JavaScript spells it
 
-constexpr bool isFloat(DType t) {
-  return t == DType::kFloat32 || t == DType::kFloat16 || t == DType::kBFloat16;
-}
+constexpr bool isFloat(DType t) { return t == DType::kFloat32 || t == DType::kFloat16 || t == DType::kBFloat16; }
 
 }  // namespace duo

@@ -1,5 +1,6 @@
 // The one exception type of the native code. The binding turns it into the JavaScript class of its code.
 #pragma once
+#include <cstdint>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@ class Error : public std::exception {
   Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
   ErrorCode code() const { return code_; }
   const char* what() const noexcept override { return message_.c_str(); }
+
+  // Number of the queued call that failed, 0 for errors that were thrown at the call itself.
+  uint64_t call = 0;
 
  private:
   ErrorCode code_;

@@ -63,7 +63,8 @@ void Queue::loop() {
   stopFlag = &stopping_;
   std::vector<std::unique_ptr<Task>> batch;
   while (true) {
-    for (int spin = 0; spin < kSpins && pending_.load(std::memory_order_acquire) == 0 && !stopping_; ++spin) os::pause();
+    for (int spin = 0; spin < kSpins && pending_.load(std::memory_order_acquire) == 0 && !stopping_; ++spin)
+      os::pause();
     {
       std::unique_lock lock(mutex_);
       sleeping_ = true;

@@ -28,9 +28,9 @@ class Queue {
   Queue(const Queue&) = delete;
 
   void submit(std::unique_ptr<Task> task);
-  void drain();               // blocks until everything submitted has run
+  void drain();  // blocks until everything submitted has run
   bool idle() const { return pending_.load(std::memory_order_acquire) == 0; }
-  void stop();                // drops what has not started, interrupts what has, joins
+  void stop();  // drops what has not started, interrupts what has, joins
 
   // Earliest error since it was last taken. Taking it starts a new epoch.
   std::optional<Error> takeError();

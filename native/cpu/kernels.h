@@ -3,15 +3,25 @@
 #include "cpu/column.h"
 
 #if defined(__x86_64__)
-#define DUO_CPU_KERNEL(name)                                  \
-  namespace scalar { void name(const OpCall&); }              \
-  namespace avx2 { void name(const OpCall&); }                \
-  namespace avx512 { void name(const OpCall&); }              \
+#define DUO_CPU_KERNEL(name) \
+  namespace scalar {         \
+  void name(const OpCall&);  \
+  }                          \
+  namespace avx2 {           \
+  void name(const OpCall&);  \
+  }                          \
+  namespace avx512 {         \
+  void name(const OpCall&);  \
+  }                          \
   inline constexpr Column name = {{scalar::name, avx2::name, avx512::name, nullptr}};
 #elif defined(__aarch64__)
-#define DUO_CPU_KERNEL(name)                                  \
-  namespace scalar { void name(const OpCall&); }              \
-  namespace neon { void name(const OpCall&); }                \
+#define DUO_CPU_KERNEL(name) \
+  namespace scalar {         \
+  void name(const OpCall&);  \
+  }                          \
+  namespace neon {           \
+  void name(const OpCall&);  \
+  }                          \
   inline constexpr Column name = {{scalar::name, nullptr, nullptr, neon::name}};
 #endif
 

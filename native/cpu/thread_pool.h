@@ -37,11 +37,11 @@ class ThreadPool {
     int64_t count;
     Body body;
     const void* context;
-    int limit;                        // threads that may take part
-    std::atomic<int64_t> next{0};     // first index that nobody took
-    int joined = 1;                   // threads that ever took part, under the pool's mutex; gives worker numbers
-    std::atomic<int> active{1};       // threads inside
-    std::exception_ptr error;         // of the first call that threw, under the pool's mutex
+    int limit;                     // threads that may take part
+    std::atomic<int64_t> next{0};  // first index that nobody took
+    int joined = 1;                // threads that ever took part, under the pool's mutex; gives worker numbers
+    std::atomic<int> active{1};    // threads inside
+    std::exception_ptr error;      // of the first call that threw, under the pool's mutex
   };
   void loop();
   void work(Job& job, int worker);
@@ -75,8 +75,7 @@ void parallelBlocks(int64_t count, int64_t grain, const Fn& fn) {
     if (count > 0) fn(int64_t(0), count);
     return;
   }
-  parallelFor((count + grain - 1) / grain,
-              [&](int64_t i, int) { fn(i * grain, std::min(count, (i + 1) * grain)); });
+  parallelFor((count + grain - 1) / grain, [&](int64_t i, int) { fn(i * grain, std::min(count, (i + 1) * grain)); });
 }
 
 }  // namespace duo::cpu

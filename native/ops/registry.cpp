@@ -184,8 +184,7 @@ void checkCall(OpCall& call) {
     for (int j = first; j < first + count; ++j) {
       const TensorArg& arg = call.inputs[j];
       if (!admits(spec.kind, arg.dtype)) {
-        fail(ErrorCode::kDType, call.def.name, std::string(spec.name) + " of " + nameOf(spec.kind),
-             nameOf(arg.dtype));
+        fail(ErrorCode::kDType, call.def.name, std::string(spec.name) + " of " + nameOf(spec.kind), nameOf(arg.dtype));
       }
       if (spec.host && !arg.host) {
         fail(ErrorCode::kState, call.def.name, std::string(spec.name) + " with a host copy", "a tensor without one");

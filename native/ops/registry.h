@@ -22,7 +22,7 @@ enum class Kind {
   kFloat32,  // float32 alone
   kInt32,
   kUint8,
-  kAny,      // everything; the kernel sees the stored type
+  kAny,  // everything; the kernel sees the stored type
 };
 
 // What a kernel asks of the strides of an input; whatever does not meet it is copied to workspace first.
@@ -116,7 +116,7 @@ class OpCall {
   void expectShape(const char* name, const Dims& expected) const;
   void expect(bool condition, ErrorCode code, const std::string& expected, const std::string& got) const;
 
-  std::vector<TensorArg> inputs;       // lists flattened
+  std::vector<TensorArg> inputs;           // lists flattened
   std::vector<std::pair<int, int>> slots;  // per input spec: first, count in `inputs`
   std::vector<TensorArg> outputs;
   std::vector<double> attrs;
@@ -141,7 +141,7 @@ struct OpDef {
   std::vector<AttrSpec> attrs = {};
   std::vector<OutputSpec> outputs = {};
   Check check = nullptr;
-  ShapeRule shapes = nullptr;        // null: the outputs' dims say it all
+  ShapeRule shapes = nullptr;         // null: the outputs' dims say it all
   WorkspaceRule workspace = nullptr;  // bytes of scratch memory; may depend on shapes and cpu::scratchSlots() alone
   cpu::Column cpu = {};
 };

@@ -1,0 +1,83 @@
+// What one Node environment (the main thread, or a worker) owns: its device, its tensor handles, its pending waits.
+#pragma once
+#include <napi.h>
+
+#include <memory>
+#include <unordered_set>
+#include <vector>
+
+#include "ops/device.h"
+
+namespace duo {
+
+// Handles are numbers, not objects: environment (12 bits) · generation (19) · slot (22), exact in a double. A number
+// that was disposed of, comes from another thread, or was made up finds a slot of another generation, and is refused.
+class Handles {
+ public:
+  Handles();
+  double add(Tensor tensor);
+  const Tensor& get(double handle, const char* op, const char* what) const;  // throws a StateError
+  void remove(double handle);  // nothing happens for a handle that is no longer valid
+  void clear();
+  size_t live() const { return live_; }
+
+ private:
+  struct Slot {
+    Tensor tensor;
+    uint32_t generation = 1;
+    bool used = false;
+  };
+  const Slot* find(double handle) const;
+
+  uint64_t environment_;
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  size_t live_ = 0;
+};
+
+class Environment {
+ public:
+  Environment(Napi::Env env, Napi::Object exports);
+  ~Environment();
+
+ private:
+  struct Wait;
+
+  // JavaScript's side of a call: numbers in, numbers out, through one shared buffer (the layout is in
+  // lib/native/load.ts).
+  Napi::Value start(const Napi::CallbackInfo& info);
+  Napi::Value enqueue(const Napi::CallbackInfo& info);
+  Napi::Value upload(const Napi::CallbackInfo& info);
+  Napi::Value view(const Napi::CallbackInfo& info);
+  Napi::Value dispose(const Napi::CallbackInfo& info);
+  Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value synchronize(const Napi::CallbackInfo& info);
+  Napi::Value memory(const Napi::CallbackInfo& info);
+  Napi::Value setMemoryLimit(const Napi::CallbackInfo& info);
+  Napi::Value resetPeak(const Napi::CallbackInfo& info);
+  Napi::Value trim(const Napi::CallbackInfo& info);
+  Napi::Value setThreads(const Napi::CallbackInfo& info);
+  Napi::Value info(const Napi::CallbackInfo& info);
+
+  // Runs `body`, turning duo::Error into the JavaScript error that lib/errors.ts makes of it.
+  template <typename Body>
+  Napi::Value guarded(Napi::Env env, const Body& body);
+  Napi::Value errorValue(Napi::Env env, const Error& error);
+  Napi::Value wait(Napi::Env env, Napi::Value result, const Tensor* tensor, void* target);
+  void settle(Napi::Env env, Wait* wait);
+  void adjustExternalMemory(Napi::Env env);
+  template <Napi::Value (Environment::*method)(const Napi::CallbackInfo&)>
+  void bind(Napi::Env env, Napi::Object exports, const char* name);
+  void shutdown();
+
+  std::unique_ptr<Device> device_;
+  Handles handles_;
+  napi_threadsafe_function settled_ = nullptr;
+  std::unordered_set<Wait*> waits_;
+  Napi::FunctionReference makeError_;
+  Napi::Reference<Napi::TypedArrayOf<double>> bufferReference_;
+  double* buffer_ = nullptr;
+  size_t reportedBytes_ = 0;  // what V8 was last told of live bytes
+};
+
+}  // namespace duo

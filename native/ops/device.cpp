@@ -1,0 +1,201 @@
+#include "ops/device.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/half.h"
+#include "core/os/memory.h"
+#include "cpu/kernels.h"
+#include "cpu/thread_pool.h"
+
+namespace duo {
+namespace {
+
+using Storages = std::vector<std::shared_ptr<Storage>>;
+
+void checkMarks(const std::string& name, const Storages& reads, const Queue& queue) {
+  for (const auto& storage : reads) {
+    if (storage->marked(queue.epoch()))
+      fail(ErrorCode::kState, name, "inputs that were computed", "the result of a failed op");
+  }
+}
+
+class OpTask final : public Task {
+ public:
+  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, Storages updates,
+         cpu::ThreadPool* pool)
+      : number_(number),
+        call_(std::move(call)),
+        staging_(staging),
+        reads_(std::move(reads)),
+        writes_(std::move(writes)),
+        updates_(std::move(updates)),
+        pool_(pool) {}
+
+  void run(Queue& queue) override {
+    try {
+      checkMarks(call_.def.name, reads_, queue);
+      cpu::setCurrentPool(pool_);
+      cpu::run(call_, staging_);
+    } catch (const Error& error) {
+      for (const auto& storage : writes_) storage->mark = Storage::kNeverWritten;
+      for (const auto& storage : updates_) storage->mark = queue.epoch();
+      Error located(error.code(), error.what() + inputShapes());
+      located.call = number_;
+      throw located;
+    }
+  }
+
+ private:
+  std::string inputShapes() const {
+    std::string text = " [inputs";
+    for (const TensorArg& arg : call_.inputs) text += " " + arg.dims.text();
+    return text + "]";
+  }
+
+  uint64_t number_;
+  OpCall call_;
+  char* staging_;
+  Storages reads_, writes_, updates_;
+  cpu::ThreadPool* pool_;
+};
+
+class UploadTask final : public Task {
+ public:
+  UploadTask(void* target, const void* bytes, size_t size)
+      : target_(target), bytes_(static_cast<const char*>(bytes), static_cast<const char*>(bytes) + size) {}
+  void run(Queue&) override { std::memcpy(target_, bytes_.data(), bytes_.size()); }
+
+ private:
+  void* target_;
+  std::vector<char> bytes_;
+};
+
+template <typename From, typename To, typename Convert>
+void copyDense(const TensorArg& from, To* to, Convert convert) {
+  const int rank = from.dims.rank();
+  for (int64_t i = 0, count = from.count(); i < count; ++i) {
+    int64_t offset = 0, left = i;
+    for (int d = rank - 1; d >= 0; --d) {
+      offset += left % from.dims[d] * from.strides[d];
+      left /= from.dims[d];
+    }
+    to[i] = convert(from.as<const From>()[offset]);
+  }
+}
+
+void copyOut(const TensorArg& from, void* to) {
+  const auto same = [](auto x) { return x; };
+  if (from.dtype == DType::kFloat16) return copyDense<uint16_t>(from, static_cast<float*>(to), floatFromFloat16);
+  if (from.dtype == DType::kBFloat16) return copyDense<uint16_t>(from, static_cast<float*>(to), floatFromBFloat16);
+  if (from.strides == from.dims.strides()) {
+    std::memcpy(to, from.data, size_t(from.count()) * sizeOf(from.dtype));
+  } else if (sizeOf(from.dtype) == 4) {
+    copyDense<uint32_t>(from, static_cast<uint32_t*>(to), same);
+  } else {
+    copyDense<uint8_t>(from, static_cast<uint8_t*>(to), same);
+  }
+}
+
+class ReadTask final : public Task {
+ public:
+  ReadTask(TensorArg from, Storages reads, void* target, Device::Done done)
+      : from_(std::move(from)), reads_(std::move(reads)), target_(target), done_(std::move(done)) {}
+
+  void run(Queue& queue) override {
+    try {
+      checkMarks("data", reads_, queue);
+      if (from_.present) copyOut(from_, target_);
+    } catch (const Error& error) {
+      queue.report(error);
+    }
+    done_(queue.takeError());
+  }
+
+ private:
+  TensorArg from_;
+  Storages reads_;
+  void* target_;
+  Device::Done done_;
+};
+
+}  // namespace
+
+TensorArg argOf(const Tensor& tensor) {
+  return {tensor.data(), tensor.dtype, tensor.dims, tensor.strides, true, tensor.storage->host.get()};
+}
+
+Device::Device() : pool_(cpu::ThreadPool::acquire()), memory_(std::make_unique<os::HostMemory>()) {
+  allocator_ = std::make_unique<Allocator>(*memory_, os::physicalMemory(), [this] { queue_.drain(); });
+}
+
+Device::~Device() { queue_.stop(); }
+
+Tensor Device::empty(const Dims& dims, DType dtype, const char* op) {
+  int64_t bytes;
+  if (__builtin_mul_overflow(dims.count(), int64_t(sizeOf(dtype)), &bytes)) {
+    fail(ErrorCode::kDevice, op, "a tensor that fits in memory", dims.text());
+  }
+  const Block block = allocator_->take(size_t(bytes), op);
+  return {std::make_shared<Storage>(*allocator_, block), dtype, 0, dims, dims.strides()};
+}
+
+Tensor Device::upload(const Dims& dims, DType dtype, const void* bytes) {
+  Tensor tensor = empty(dims, dtype, "tensor");
+  const size_t size = size_t(dims.count()) * sizeOf(dtype);
+  if (queue_.idle()) {
+    std::memcpy(tensor.data(), bytes, size);
+  } else {
+    // Ops that are still queued may use this block under its former owner.
+    queue_.submit(std::make_unique<UploadTask>(tensor.data(), bytes, size));
+  }
+  return tensor;
+}
+
+std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> inputs) {
+  for (const Tensor* tensor : inputs) call.inputs.push_back(argOf(*tensor));
+  checkCall(call);
+  const char* name = call.def.name;
+  Storages reads, writes, updates;
+  for (size_t i = 0; i < call.slots.size(); ++i) {
+    const auto [first, count] = call.slots[i];
+    for (int j = first; j < first + count; ++j) {
+      reads.push_back(inputs[size_t(j)]->storage);
+      if (call.def.inputs[i].mutated) updates.push_back(inputs[size_t(j)]->storage);
+    }
+  }
+
+  std::vector<Tensor> results;
+  for (const OutputShape& shape : outputShapes(call)) {
+    if (!shape.present) {
+      results.emplace_back();
+      call.outputs.emplace_back();
+      continue;
+    }
+    results.push_back(empty(shape.dims, shape.dtype, name));
+    writes.push_back(results.back().storage);
+    call.outputs.push_back(argOf(results.back()));
+  }
+  // Workspace belongs to this op from here to the end of its run: whoever gets the block next runs later.
+  const size_t own = (call.def.workspace ? call.def.workspace(call) + 63 : 0) / 64 * 64;
+  const size_t staging = cpu::stagingBytes(call);
+  if (own + staging > 0) {
+    const Block block = allocator_->take(own + staging, name);
+    call.workspace = block.data;
+    allocator_->give(block);
+  }
+  char* stagingArea = static_cast<char*>(call.workspace) + own;
+  queue_.submit(std::make_unique<OpTask>(++calls_, std::move(call), stagingArea, std::move(reads), std::move(writes),
+                                         std::move(updates), pool_.get()));
+  return results;
+}
+
+void Device::read(const Tensor& tensor, void* target, Done done) {
+  queue_.submit(std::make_unique<ReadTask>(argOf(tensor), Storages{tensor.storage}, target, std::move(done)));
+}
+
+void Device::fence(Done done) {
+  queue_.submit(std::make_unique<ReadTask>(TensorArg{}, Storages{}, nullptr, std::move(done)));
+}
+
+}  // namespace duo

@@ -1,0 +1,51 @@
+// A device as one Node environment uses it: its memory, its queue, and the way from a checked call to a queued task.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/allocator.h"
+#include "core/queue.h"
+#include "core/tensor.h"
+#include "ops/registry.h"
+
+namespace duo {
+
+namespace cpu {
+class ThreadPool;
+}
+
+class Device {
+ public:
+  Device();
+  ~Device();
+
+  Tensor empty(const Dims& dims, DType dtype, const char* op);
+  // The returned tensor's contents are `bytes`, copied before this returns or before the next op reads them.
+  Tensor upload(const Dims& dims, DType dtype, const void* bytes);
+
+  // Checks the call, takes memory for outputs and workspace, queues the kernel. `inputs` are the call's, in order.
+  std::vector<Tensor> enqueue(OpCall call, std::span<const Tensor* const> inputs);
+
+  // Queues a copy of the tensor's elements, dense and with 16-bit floats widened, to `target`; then calls `done` on the
+  // queue's thread, with the earliest error since the last one taken.
+  using Done = std::function<void(std::optional<Error>)>;
+  void read(const Tensor& tensor, void* target, Done done);
+  void fence(Done done);
+
+  Allocator& allocator() { return *allocator_; }
+  Queue& queue() { return queue_; }
+  uint64_t calls() const { return calls_; }  // ops enqueued so far; an error names its call by this number
+
+ private:
+  uint64_t calls_ = 0;
+  std::shared_ptr<cpu::ThreadPool> pool_;
+  std::unique_ptr<MemorySource> memory_;
+  Queue queue_;  // before the allocator: it is gone last, when no task can touch a block
+  std::unique_ptr<Allocator> allocator_;
+};
+
+TensorArg argOf(const Tensor& tensor);
+
+}  // namespace duo

@@ -70,6 +70,7 @@ void Queue::loop() {
       sleeping_ = true;
       wake_.wait(lock, [this] { return !incoming_.empty() || stopping_; });
       sleeping_ = false;
+      if (stopping_) return;
       batch.swap(incoming_);
     }
     for (auto& task : batch) {

@@ -1,6 +1,11 @@
-// binary: y = a <op> b over the broadcast shape. Reads 8 bytes, writes 4 an element: memory-bound.
+// Element-wise kernels, memory-bound all of them.
+//   binary: y = a <op> b over the broadcast shape; reads 8 bytes, writes 4 an element
+//   fill: x = value · accumulate: x += y · cast: y = x in another dtype
+#include <cmath>
+
+#include "core/half.h"
 #include "cpu/kernels.h"
-#include "cpu/thread_pool.h"
+#include "cpu/strided.h"
 #include "cpu/vec.h"
 #include "ops/registry.h"
 
@@ -32,26 +37,17 @@ Dims broadcastStrides(const TensorArg& arg, const Dims& y) {
 template <typename F>
 void stridedBinary(const TensorArg& a, const TensorArg& b, const TensorArg& y, F f) {
   const Dims sa = broadcastStrides(a, y.dims), sb = broadcastStrides(b, y.dims);
-  const int rank = y.dims.rank();
-  const int64_t columns = rank ? y.dims.back() : 1, rows = columns ? y.count() / columns : 0;
-  const int64_t stepA = rank ? sa.back() : 0, stepB = rank ? sb.back() : 0;
-  parallelBlocks(rows, std::max<int64_t>(kGrain / std::max<int64_t>(columns, 1), 1), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float *pa = a.f32(), *pb = b.f32();
-      int64_t left = row;
-      for (int d = rank - 2; d >= 0; --d) {
-        const int64_t i = left % y.dims[d];
-        left /= y.dims[d];
-        pa += i * sa[d];
-        pb += i * sb[d];
-      }
-      float* out = y.f32() + row * columns;
-      for (int64_t c = 0; c < columns; c += VecF::kLanes) {
-        const int64_t n = std::min<int64_t>(columns - c, VecF::kLanes);
-        float la[VecF::kLanes], lb[VecF::kLanes];
-        for (int64_t i = 0; i < n; ++i) la[i] = pa[(c + i) * stepA], lb[i] = pb[(c + i) * stepB];
-        f(VecF::load(la, n), VecF::load(lb, n)).store(out + c, n);
-      }
+  const Rows shape = rowsOf(y.dims);
+  const int64_t stepA = sa.rank() ? sa.back() : 0, stepB = sb.rank() ? sb.back() : 0;
+  parallelRows(shape, kGrain, [&](int64_t row) {
+    const float* pa = a.f32() + rowOffset(y.dims, sa, row);
+    const float* pb = b.f32() + rowOffset(y.dims, sb, row);
+    float* out = y.f32() + row * shape.columns;
+    for (int64_t c = 0; c < shape.columns; c += VecF::kLanes) {
+      const int64_t n = std::min<int64_t>(shape.columns - c, VecF::kLanes);
+      float la[VecF::kLanes], lb[VecF::kLanes];
+      for (int64_t i = 0; i < n; ++i) la[i] = pa[(c + i) * stepA], lb[i] = pb[(c + i) * stepB];
+      f(VecF::load(la, n), VecF::load(lb, n)).store(out + c, n);
     }
   });
 }
@@ -67,6 +63,46 @@ void apply(const OpCall& call, F f) {
   }
 }
 
+template <typename T>
+void fillAs(const TensorArg& x, T value) {
+  const int64_t step = columnStride(x);
+  parallelRows(rowsOf(x.dims), kGrain, [&, shape = rowsOf(x.dims)](int64_t row) {
+    T* p = x.as<T>() + rowOffset(x.dims, x.strides, row);
+    for (int64_t c = 0; c < shape.columns; ++c) p[c * step] = value;
+  });
+}
+
+// Truncates like C, but saturates instead of being undefined; NaN becomes 0.
+template <typename T>
+T toInteger(float x) {
+  constexpr double kMin = std::numeric_limits<T>::min(), kMax = std::numeric_limits<T>::max();
+  return std::isnan(x) ? T(0) : T(std::clamp(double(x), kMin, kMax));
+}
+
+template <typename From, typename To, typename Convert>
+void castAs(const TensorArg& x, const TensorArg& y, Convert convert) {
+  const int64_t step = columnStride(x);
+  parallelRows(rowsOf(x.dims), kGrain, [&, shape = rowsOf(x.dims)](int64_t row) {
+    const From* from = x.as<const From>() + rowOffset(x.dims, x.strides, row);
+    To* to = y.as<To>() + row * shape.columns;
+    for (int64_t c = 0; c < shape.columns; ++c) to[c] = convert(from[c * step]);
+  });
+}
+
+template <typename From, typename Widen>
+void castFrom(const TensorArg& x, const TensorArg& y, Widen widen) {
+  switch (y.dtype) {
+    case DType::kFloat32: return castAs<From, float>(x, y, [&](From v) { return float(widen(v)); });
+    case DType::kFloat16:
+      return castAs<From, uint16_t>(x, y, [&](From v) { return float16FromFloat(float(widen(v))); });
+    case DType::kBFloat16:
+      return castAs<From, uint16_t>(x, y, [&](From v) { return bfloat16FromFloat(float(widen(v))); });
+    case DType::kInt32: return castAs<From, int32_t>(x, y, [&](From v) { return toInteger<int32_t>(float(widen(v))); });
+    case DType::kUint8: return castAs<From, uint8_t>(x, y, [&](From v) { return toInteger<uint8_t>(float(widen(v))); });
+    case DType::kInt8: return castAs<From, int8_t>(x, y, [&](From v) { return toInteger<int8_t>(float(widen(v))); });
+  }
+}
+
 }  // namespace
 
 void binary(const OpCall& call) {
@@ -75,6 +111,47 @@ void binary(const OpCall& call) {
     case 1: return apply(call, [](VecF a, VecF b) { return a - b; });
     case 2: return apply(call, [](VecF a, VecF b) { return a * b; });
     default: return apply(call, [](VecF a, VecF b) { return a / b; });
+  }
+}
+
+void fill(const OpCall& call) {
+  const TensorArg& x = call.in("x");
+  const double value = call.number("value");
+  switch (x.dtype) {
+    case DType::kFloat32: return fillAs<float>(x, float(value));
+    case DType::kFloat16: return fillAs<uint16_t>(x, float16FromFloat(float(value)));
+    case DType::kBFloat16: return fillAs<uint16_t>(x, bfloat16FromFloat(float(value)));
+    case DType::kInt32: return fillAs<int32_t>(x, int32_t(value));
+    case DType::kUint8: return fillAs<uint8_t>(x, uint8_t(value));
+    case DType::kInt8: return fillAs<int8_t>(x, int8_t(value));
+  }
+}
+
+void accumulate(const OpCall& call) {
+  const TensorArg &x = call.in("x"), &y = call.in("y");
+  const int64_t stepX = columnStride(x), stepY = columnStride(y);
+  parallelRows(rowsOf(x.dims), kGrain, [&, shape = rowsOf(x.dims)](int64_t row) {
+    float* px = x.f32() + rowOffset(x.dims, x.strides, row);
+    const float* py = y.f32() + rowOffset(y.dims, y.strides, row);
+    int64_t c = 0;
+    if (stepX == 1 && stepY == 1) {
+      for (; c + VecF::kLanes <= shape.columns; c += VecF::kLanes)
+        (VecF::load(px + c) + VecF::load(py + c)).store(px + c);
+    }
+    for (; c < shape.columns; ++c) px[c * stepX] += py[c * stepY];
+  });
+}
+
+void cast(const OpCall& call) {
+  const TensorArg &x = call.in("x"), &y = call.out("y");
+  const auto same = [](auto v) { return v; };
+  switch (x.dtype) {
+    case DType::kFloat32: return castFrom<float>(x, y, same);
+    case DType::kFloat16: return castFrom<uint16_t>(x, y, floatFromFloat16);
+    case DType::kBFloat16: return castFrom<uint16_t>(x, y, floatFromBFloat16);
+    case DType::kInt32: return castFrom<int32_t>(x, y, same);
+    case DType::kUint8: return castFrom<uint8_t>(x, y, same);
+    case DType::kInt8: return castFrom<int8_t>(x, y, same);
   }
 }
 

@@ -29,5 +29,9 @@
 namespace duo::cpu {
 
 DUO_CPU_KERNEL(binary)
+DUO_CPU_KERNEL(fill)
+DUO_CPU_KERNEL(accumulate)
+DUO_CPU_KERNEL(cast)
+DUO_CPU_KERNEL(reduce)
 
 }  // namespace duo::cpu

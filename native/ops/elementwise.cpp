@@ -1,5 +1,6 @@
-// Element-wise ops: binary arithmetic with broadcasting.
+// Element-wise ops: arithmetic with broadcasting, in-place fill and accumulation, conversion between dtypes.
 #include <algorithm>
+#include <limits>
 
 #include "cpu/kernels.h"
 #include "ops/families.h"
@@ -22,6 +23,10 @@ std::vector<OutputShape> broadcastShapes(const OpCall& call) {
   return {{dims, a.dtype}};
 }
 
+std::vector<OutputShape> castShapes(const OpCall& call) { return {{call.in("x").dims, DType(call.integer("dtype"))}}; }
+
+void checkSameShape(const OpCall& call) { call.expectShape("y", call.in("x").dims); }
+
 }  // namespace
 
 void registerElementwise(std::vector<OpDef>& ops) {
@@ -32,6 +37,33 @@ void registerElementwise(std::vector<OpDef>& ops) {
       .outputs = {{"y"}},
       .shapes = broadcastShapes,
       .cpu = cpu::binary,
+  });
+  ops.push_back({
+      .name = "fill",  // x = value
+      .inputs = {{.name = "x", .dims = "*", .kind = Kind::kAny, .layout = Layout::kStrided, .mutated = true}},
+      .attrs = {{"value", AttrType::kFloat, std::nullopt, -std::numeric_limits<double>::infinity(),
+                 std::numeric_limits<double>::infinity()}},
+      .cpu = cpu::fill,
+  });
+  ops.push_back({
+      .name = "accumulate",  // x += y, for gradients: float32 whatever y is
+      .inputs = {{.name = "x", .dims = "*", .kind = Kind::kFloat32, .layout = Layout::kStrided, .mutated = true},
+                 {"y", "*", Kind::kFloat, Layout::kStrided}},
+      .check = checkSameShape,
+      .cpu = cpu::accumulate,
+  });
+  ops.push_back({
+      .name = "cast",  // y = x in another dtype; floats round to nearest even, to integers they truncate and saturate
+      .inputs = {{"x", "*", Kind::kAny, Layout::kStrided}},
+      .attrs = {{"dtype",
+                 AttrType::kEnum,
+                 std::nullopt,
+                 0,
+                 0,
+                 {"float32", "float16", "bfloat16", "int32", "uint8", "int8"}}},
+      .outputs = {{"y"}},
+      .shapes = castShapes,
+      .cpu = cpu::cast,
   });
 }
 

@@ -7,5 +7,6 @@
 namespace duo {
 
 void registerElementwise(std::vector<OpDef>& ops);
+void registerReduce(std::vector<OpDef>& ops);
 
 }  // namespace duo

@@ -139,6 +139,7 @@ const std::vector<OpDef>& registry() {
   static const std::vector<OpDef> ops = [] {
     std::vector<OpDef> list;
     registerElementwise(list);
+    registerReduce(list);
     return list;
   }();
   return ops;

@@ -1,0 +1,159 @@
+import { isFloat } from '../dtype.ts'
+import { StateError } from '../errors.ts'
+import { Tensor } from '../tensor.ts'
+import { gradEnabled } from './grad-mode.ts'
+import { type Edge, edgeOf, TapeRecord } from './tape.ts'
+
+interface SavedTensor {
+  readonly tensor: Tensor
+  readonly version: number
+}
+
+/** What a forward hands to its backward. */
+export class Context {
+  /**
+   * Saved tensors by name.
+   *
+   * @throws {StateError} when a tensor was updated in place since forward saved it.
+   */
+  readonly saved: Readonly<Record<string, Tensor>> = {}
+  readonly remembered: Readonly<Record<string, unknown>> = {}
+  readonly #saved = new Map<string, SavedTensor>()
+  readonly #needs: readonly boolean[]
+
+  constructor(
+    readonly op: string,
+    /** Whether a backward may follow: nothing needs to be saved or prepared otherwise. */
+    readonly recording: boolean,
+    needs: readonly boolean[],
+  ) {
+    this.#needs = needs
+  }
+
+  /** Whether the gradient of argument `index` is wanted. */
+  needs(index: number): boolean {
+    return this.#needs[index] ?? false
+  }
+
+  /** Keeps tensors for backward, under handles of its own: disposing of the originals does no harm. */
+  save(tensors: Record<string, Tensor | null>): void {
+    if (!this.recording) return
+    for (const [name, tensor] of Object.entries(tensors)) {
+      if (!tensor) continue
+      this.#saved.set(name, {
+        tensor: tensor.detach(),
+        version: tensor.contents.version,
+      })
+      Object.defineProperty(this.saved, name, {
+        get: () => this.#unchanged(name),
+      })
+    }
+  }
+
+  #unchanged(name: string): Tensor {
+    const { tensor, version } = this.#saved.get(name) as SavedTensor
+    if (tensor.contents.version !== version) {
+      throw new StateError(`${this.op}: expected ${name} as forward saw it, got one updated in place since`)
+    }
+    return tensor
+  }
+
+  /** Keeps plain values (shapes, attributes) for backward, which reads them from `remembered`. */
+  remember(values: Record<string, unknown>): void {
+    if (this.recording) Object.assign(this.remembered, values)
+  }
+
+  /** A tensor that forward may have saved as null. */
+  savedOrNull(name: string): Tensor | null {
+    return this.#saved.has(name) ? (this.saved[name] as Tensor) : null
+  }
+
+  /** @internal */
+  savedTensors(): Tensor[] {
+    return [...this.#saved.values()].map((entry) => entry.tensor)
+  }
+}
+
+type Output = Tensor | readonly (Tensor | null)[]
+type InputGradient = Tensor | null | undefined | readonly (Tensor | null)[]
+
+/** One output's gradient is always there; of several, those that nothing depends on have none. */
+type GradientsOf<R> = R extends Tensor ? [Tensor] : (Tensor | null)[]
+
+export interface Definition<A extends readonly unknown[], R extends Output> {
+  forward(ctx: Context, ...args: A): R
+  /** One gradient for each argument (an array for an array of tensors); null or nothing where there is none. */
+  backward(ctx: Context, ...gradients: GradientsOf<R>): readonly InputGradient[]
+}
+
+/** Makes a differentiable op: forward and backward side by side. Saves and records only when a gradient is wanted. */
+export function differentiable<A extends readonly unknown[], R extends Output>(
+  name: string,
+  definition: Definition<A, R>,
+): (...args: A) => R {
+  return (...args) => {
+    const edges = gradEnabled() ? args.map(edgesOf) : []
+    const recording = edges.some((edge) => edge.some(Boolean))
+    const ctx = new Context(
+      name,
+      recording,
+      edges.map((edge) => edge.some(Boolean)),
+    )
+    const result = definition.forward(ctx, ...args)
+    if (!recording) return result
+    const node = new TapeRecord(
+      name,
+      edges.flat(),
+      (gradients) => flatten(name, edges, definition.backward(ctx, ...(gradients as GradientsOf<R>))),
+      ctx.savedTensors(),
+    )
+    // A forward that hands an argument on unchanged must not turn that argument into its own result.
+    const record = (tensor: Tensor, index: number) =>
+      attach(args.includes(tensor) ? tensor.detach() : tensor, node, index)
+    return (result instanceof Tensor ? record(result, 0) : result.map((t, i) => t && record(t, i))) as R
+  }
+}
+
+/**
+ * Declares an op that has no gradient.
+ *
+ * @throws {StateError} from the op, when the tape meets it: an input that requires a gradient, outside `noGrad`.
+ */
+export function nonDifferentiable<A extends readonly unknown[], R>(
+  name: string,
+  forward: (...args: A) => R,
+): (...args: A) => R {
+  return (...args) => {
+    if (gradEnabled() && args.some((arg) => edgesOf(arg).some(Boolean))) {
+      throw new StateError(
+        `${name}: expected inputs without gradient (use noGrad or detach), got one that requires it; the op has no backward`,
+      )
+    }
+    return forward(...args)
+  }
+}
+
+function edgesOf(arg: unknown): Edge[] {
+  if (arg instanceof Tensor) return [edgeOf(arg)]
+  return Array.isArray(arg) && arg[0] instanceof Tensor ? arg.map((item) => edgeOf(item as Tensor)) : []
+}
+
+/** @internal Makes `tensor` the output `index` of `node`; integers carry no gradient. */
+export function attach(tensor: Tensor, node: TapeRecord, index: number): Tensor {
+  if (!isFloat(tensor.dtype)) return tensor
+  tensor.node = node
+  tensor.outputIndex = index
+  return tensor
+}
+
+function flatten(name: string, edges: readonly Edge[][], gradients: readonly InputGradient[]): (Tensor | null)[] {
+  return edges.flatMap((edge, i) => {
+    const gradient = gradients[i] ?? null
+    const list = Array.isArray(gradient) ? (gradient as (Tensor | null)[]) : edge.map(() => gradient as Tensor | null)
+    edge.forEach((e, j) => {
+      if (e && !list[j])
+        throw new StateError(`${name}: expected a gradient for argument ${i}, got none from its backward`)
+    })
+    return list
+  })
+}

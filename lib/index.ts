@@ -1,0 +1,23 @@
+export { checkpoint } from './autograd/checkpoint.ts'
+export {
+  type Context,
+  differentiable,
+  nonDifferentiable,
+} from './autograd/differentiable.ts'
+export { noGrad } from './autograd/grad-mode.ts'
+export {
+  type GradientCheckOptions,
+  gradientCheck,
+} from './autograd/gradient-check.ts'
+export {
+  type Device,
+  device,
+  type MemoryUse,
+  runtimeInfo,
+  setThreads,
+} from './device.ts'
+export type { DType, TypedArray } from './dtype.ts'
+export * from './errors.ts'
+export * as ops from './ops/index.ts'
+export { keep, scope } from './scope.ts'
+export { Tensor, type TensorOptions } from './tensor.ts'

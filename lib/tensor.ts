@@ -1,0 +1,382 @@
+import { type DType, dtypeIndex, dtypes, isFloat, type TypedArray } from './dtype.ts'
+import { ConfigError, DTypeError, describe, ShapeError, StateError } from './errors.ts'
+import { addon, buffer, rememberSite } from './native/load.ts'
+import { type NativeOps, type OpSchema, schema } from './native/schema.generated.ts'
+import { type ScopedNode, trackTensor } from './scope.ts'
+
+export interface TensorOptions {
+  /** Dimensions; for `Tensor.from` of a flat array, default `[data.length]`. */
+  shape?: readonly number[]
+  /** @default 'float32' for numbers and Float32Array; int32, uint8, int8 for the other typed arrays and bigint64 data. */
+  dtype?: DType
+  /** Gradients of a loss reach this tensor. Floats only. @default false */
+  requiresGrad?: boolean
+}
+
+/** @internal The tape record that made a tensor. */
+export interface TapeNode extends ScopedNode {
+  backward(output: number, gradient: Tensor | null, tensor: Tensor): void
+}
+
+/** Contents shared by the tensors that view them. */
+interface Contents {
+  /** In-place updates so far. */
+  version: number
+  /** Tensors that are not disposed; one that was collected still counts, so 1 means 1. */
+  owners: number
+}
+
+type Nested = number | readonly Nested[]
+type TensorData = TypedArray | Float64Array | BigInt64Array | Nested
+
+// A tensor that nobody holds any more gives its memory back when the collector finds it; `dispose` and `scope` do so at once.
+const collected = new FinalizationRegistry<number>((handle) => addon.dispose(handle))
+
+/**
+ * A dense array of numbers on a device, up to 8 dimensions. Ops on it are queued: only `data()` and `item()` wait.
+ * Its memory returns with `dispose()` (or `using`), at the end of a `scope`, or with the garbage collector.
+ */
+export class Tensor {
+  /** Sum of the gradients that reached this leaf, float32; null before the first. */
+  grad: Tensor | null = null
+  /** @internal */ node: TapeNode | null = null
+  /** @internal Which output of its node. */ outputIndex = 0
+  #disposed = false
+
+  /** @internal */
+  constructor(
+    /** @internal */ readonly handle: number,
+    readonly dtype: DType,
+    readonly shape: readonly number[],
+    private readonly isLeaf = false,
+    /** @internal In elements. */ readonly strides: readonly number[] = denseStrides(shape),
+    /** @internal In elements. */ readonly offset = 0,
+    /** @internal */ readonly contents: Contents = { version: 0, owners: 0 },
+  ) {
+    contents.owners++
+    collected.register(this, handle, this)
+    trackTensor(this)
+  }
+
+  /**
+   * Makes a tensor from nested arrays or a flat typed array; the data is copied. int64 data becomes int32.
+   *
+   * @throws {ShapeError} if the number of values and the shape differ, or nested arrays are ragged.
+   * @throws {DTypeError} if a value does not fit the dtype.
+   */
+  static from(data: TensorData, options: TensorOptions = {}): Tensor {
+    return make(data, options, false)
+  }
+
+  /** @internal As `from`, for int32 data of which shape rules read the host copy (sequence offsets). */
+  static fromWithHostCopy(data: Int32Array): Tensor {
+    return make(data, {}, true)
+  }
+
+  /** A tensor with undefined contents. */
+  static empty(shape: readonly number[], options: Omit<TensorOptions, 'shape'> = {}): Tensor {
+    const dtype = options.dtype ?? 'float32'
+    checkShape(shape)
+    const handle = addon.upload(dtypeIndex(dtype), shape, null, false)
+    return new Tensor(handle, dtype, [...shape], checkGrad(dtype, options.requiresGrad))
+  }
+
+  static full(shape: readonly number[], value: number, options: Omit<TensorOptions, 'shape'> = {}): Tensor {
+    const tensor = Tensor.empty(shape, options)
+    native.fill(tensor, { value })
+    return tensor
+  }
+
+  static zeros(shape: readonly number[], options: Omit<TensorOptions, 'shape'> = {}): Tensor {
+    return Tensor.full(shape, 0, options)
+  }
+
+  static ones(shape: readonly number[], options: Omit<TensorOptions, 'shape'> = {}): Tensor {
+    return Tensor.full(shape, 1, options)
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape)
+  }
+
+  /** Whether gradients flow to this leaf, or through this result. */
+  get requiresGrad(): boolean {
+    return this.isLeaf || this.node !== null
+  }
+
+  get disposed(): boolean {
+    return this.#disposed
+  }
+
+  /**
+   * Waits for the queue and copies the elements out, row-major.
+   *
+   * @throws the earliest error of a queued op since the last wait, once.
+   */
+  data(): Promise<TypedArray> {
+    return addon.read(this.handle)
+  }
+
+  /** The value of a one-element tensor; waits like `data()`. */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new ShapeError(`item: expected one element, got ${shapeText(this.shape)}`)
+    return (await this.data())[0] as number
+  }
+
+  /**
+   * Runs the tape backwards from this tensor: every leaf with `requiresGrad` that it depends on has the gradient added to
+   * its `grad`. The tape is used up.
+   *
+   * @param gradient of the same shape; may be left out for a one-element tensor, where it is 1.
+   * @throws {StateError} without a tape, or when it was used before.
+   */
+  backward(gradient: Tensor | null = null): void {
+    if (!this.node)
+      throw new StateError('backward: expected a tensor computed from one with requiresGrad, got one without a tape')
+    if (!gradient && this.size !== 1) {
+      throw new ShapeError(`backward: expected a gradient for ${shapeText(this.shape)}, got none`)
+    }
+    if (gradient && shapeText(gradient.shape) !== shapeText(this.shape)) {
+      throw new ShapeError(`backward: expected a gradient ${shapeText(this.shape)}, got ${shapeText(gradient.shape)}`)
+    }
+    this.node.backward(this.outputIndex, gradient, this)
+  }
+
+  /** The same contents without a tape. */
+  detach(): Tensor {
+    return this.view(this.shape, this.strides, this.offset)
+  }
+
+  /** @internal Another window on the same contents, without a tape: a leaf when it is to have a gradient. */
+  view(shape: readonly number[], strides: readonly number[], offset: number, requiresGrad = false): Tensor {
+    const rank = shape.length
+    for (let i = 0; i < rank; i++) {
+      buffer[i] = shape[i] as number
+      buffer[rank + i] = strides[i] as number
+    }
+    buffer[2 * rank] = offset
+    const handle = addon.view(this.handle, rank)
+    return new Tensor(handle, this.dtype, [...shape], requiresGrad, [...strides], offset, this.contents)
+  }
+
+  /** Gives this handle's claim on the memory back, now; queued ops still finish. Doing it twice does nothing. */
+  dispose(): void {
+    if (this.#disposed) return
+    this.#disposed = true
+    this.contents.owners--
+    collected.unregister(this)
+    addon.dispose(this.handle)
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  toString(): string {
+    return `Tensor(${this.dtype} ${shapeText(this.shape)})`
+  }
+}
+
+function make(data: TensorData, options: TensorOptions, host: boolean): Tensor {
+  const inferred = typeof data === 'number' || Array.isArray(data) ? nestedShape(data) : [(data as TypedArray).length]
+  const shape = options.shape ?? inferred
+  checkShape(shape)
+  const flat =
+    typeof data === 'number' ? [data] : Array.isArray(data) ? (data.flat(Infinity) as number[]) : (data as TypedArray)
+  if (sizeOf(shape) !== flat.length) {
+    throw new ShapeError(`Tensor.from: expected ${sizeOf(shape)} values for ${shapeText(shape)}, got ${flat.length}`)
+  }
+  const dtype = options.dtype ?? defaultDtype(flat)
+  const handle = addon.upload(dtypeIndex(dtype), shape, bytesOf(flat, dtype), host)
+  return new Tensor(handle, dtype, [...shape], checkGrad(dtype, options.requiresGrad))
+}
+
+function nestedShape(data: Nested): number[] {
+  if (typeof data === 'number') return []
+  if (!Array.isArray(data)) throw new DTypeError(`Tensor.from: expected numbers, got ${describe(data)}`)
+  const inner = data.map(nestedShape)
+  const first = inner[0] ?? []
+  if (inner.some((shape) => shapeText(shape) !== shapeText(first))) {
+    throw new ShapeError('Tensor.from: expected nested arrays of equal lengths, got ragged ones')
+  }
+  return [data.length, ...first]
+}
+
+function defaultDtype(data: ArrayLike<number | bigint>): DType {
+  if (data instanceof Int32Array || data instanceof BigInt64Array) return 'int32'
+  if (data instanceof Uint8Array) return 'uint8'
+  if (data instanceof Int8Array) return 'int8'
+  return 'float32'
+}
+
+function bytesOf(data: ArrayLike<number | bigint>, dtype: DType): Uint8Array {
+  const array =
+    dtype === 'float32'
+      ? data instanceof Float32Array
+        ? data
+        : Float32Array.from(data as ArrayLike<number>)
+      : dtype === 'float16' || dtype === 'bfloat16'
+        ? Uint16Array.from(data as ArrayLike<number>, dtype === 'float16' ? float16Bits : bfloat16Bits)
+        : integers(data, dtype)
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+}
+
+const integerArrays = {
+  int32: Int32Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+} as const
+
+function integers(data: ArrayLike<number | bigint>, dtype: DType): Int32Array | Uint8Array | Int8Array {
+  const Ctor = integerArrays[dtype as keyof typeof integerArrays]
+  if (data instanceof Ctor) return data
+  const result = new Ctor(data.length)
+  for (let i = 0; i < result.length; i++) {
+    result[i] = Number(data[i])
+    if (Number(data[i]) !== result[i])
+      throw new DTypeError(`Tensor.from: expected ${dtype} values, got ${String(data[i])} at ${i}`)
+  }
+  return result
+}
+
+const word = new Float32Array(1)
+const bits = new Uint32Array(word.buffer)
+
+function bfloat16Bits(value: number): number {
+  word[0] = value
+  const u = bits[0] as number
+  if (Number.isNaN(value)) return (u >>> 16) | 0x40
+  return (u + 0x7fff + ((u >>> 16) & 1)) >>> 16
+}
+
+function float16Bits(value: number): number {
+  word[0] = value
+  const u = bits[0] as number
+  const sign = (u >>> 16) & 0x8000
+  const magnitude = Math.abs(word[0] as number)
+  if (Number.isNaN(magnitude)) return sign | 0x7e00
+  if (magnitude >= 65520) return sign | 0x7c00
+  // Subnormals are multiples of 2^-24; normals keep ten bits of mantissa. Both round half to even.
+  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14)
+  const scaled = magnitude * 2 ** (10 - exponent)
+  const floor = Math.floor(scaled)
+  const rest = scaled - floor
+  const rounded = rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor
+  return sign | (rounded < 1024 ? rounded : ((exponent + 14) << 10) + rounded)
+}
+
+function checkShape(shape: readonly number[]): void {
+  if (!Array.isArray(shape) || shape.length > 8 || shape.some((size) => !Number.isSafeInteger(size) || size < 0)) {
+    throw new ShapeError(
+      `Tensor: expected at most 8 dimensions >= 0, got ${Array.isArray(shape) ? shapeText(shape) : describe(shape)}`,
+    )
+  }
+}
+
+function checkGrad(dtype: DType, requiresGrad = false): boolean {
+  if (requiresGrad && !isFloat(dtype))
+    throw new DTypeError(`Tensor: expected a float dtype with requiresGrad, got ${dtype}`)
+  return requiresGrad
+}
+
+/** @internal */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1)
+}
+
+/** @internal */
+export function shapeText(shape: readonly number[]): string {
+  return `(${shape.join(', ')})`
+}
+
+/** @internal Row-major strides. */
+export function denseStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length)
+  let stride = 1
+  for (let i = shape.length - 1; i >= 0; i--) {
+    strides[i] = stride
+    stride *= Math.max(shape[i] as number, 1)
+  }
+  return strides
+}
+
+// ---------------------------------------------------------------- the native ops, bound to tensors
+
+type OpFunction = (...args: unknown[]) => unknown
+
+function put(op: OpSchema, name: string, value: unknown, at: number): void {
+  if (!(value instanceof Tensor)) {
+    throw new DTypeError(`${op.name}: expected ${name} to be a Tensor, got ${describe(value)}`)
+  }
+  buffer[at] = value.handle
+}
+
+function putInputs(op: OpSchema, args: readonly unknown[]): number {
+  let at = 0
+  op.inputs.forEach((input, i) => {
+    const value = args[i]
+    if (input.list) {
+      if (!Array.isArray(value))
+        throw new DTypeError(`${op.name}: expected ${input.name} to be an array of tensors, got ${describe(value)}`)
+      if (at + value.length + 64 > buffer.length) {
+        throw new ShapeError(`${op.name}: expected fewer than ${buffer.length} tensors, got ${value.length}`)
+      }
+      buffer[at++] = value.length
+      for (const item of value) put(op, input.name, item, at++)
+    } else if (input.optional && (value === null || value === undefined)) {
+      buffer[at++] = 0
+    } else {
+      put(op, input.name, value, at++)
+    }
+  })
+  return at
+}
+
+function attrValue(op: OpSchema, attr: OpSchema['attrs'][number], value: unknown): number {
+  if (value === undefined) {
+    if (attr.fallback !== undefined) return attr.fallback
+  } else if (attr.choices) {
+    const index = attr.choices.indexOf(value as string)
+    if (index >= 0) return index
+  } else if (attr.type === 'bool' ? typeof value === 'boolean' : typeof value === 'number') {
+    return Number(value)
+  }
+  const expected = attr.choices?.join(' or ') ?? (attr.type === 'bool' ? 'a boolean' : 'a number')
+  throw new ConfigError(`${op.name}: expected ${attr.name} to be ${expected}, got ${describe(value)}`)
+}
+
+function takeOutput(at: { index: number }): Tensor | null {
+  const handle = buffer[at.index++] as number
+  const dtype = dtypes[buffer[at.index++] as number] as DType
+  const rank = buffer[at.index++] as number
+  const shape = new Array<number>(rank)
+  for (let i = 0; i < rank; i++) shape[i] = buffer[at.index++] as number
+  return handle === 0 ? null : new Tensor(handle, dtype, shape)
+}
+
+function bindOp(op: OpSchema, index: number): OpFunction {
+  const inputs = op.inputs.length
+  const mutated = op.inputs.flatMap((input, i) => (input.mutated ? [i] : []))
+  return (...args) => {
+    let at = putInputs(op, args)
+    const attrs = args[inputs] as Record<string, unknown> | undefined
+    for (const attr of op.attrs) buffer[at++] = attrValue(op, attr, attrs?.[attr.name])
+    addon.enqueue(index)
+    rememberSite(buffer[0] as number)
+    for (const i of mutated) {
+      for (const tensor of [args[i]].flat() as (Tensor | null)[]) if (tensor) tensor.contents.version++
+    }
+    const position = { index: 1 }
+    if (op.outputs.length === 1) return takeOutput(position)
+    if (op.outputs.length === 0) return undefined
+    const result: Record<string, Tensor | null> = {}
+    for (const output of op.outputs) result[output.name] = takeOutput(position)
+    return result
+  }
+}
+
+/** @internal Every op of the registry, without a tape: inputs in order, then an object of attributes. */
+export const native = Object.fromEntries(
+  schema.map((op, index) => [op.name, bindOp(op, index)]),
+) as unknown as NativeOps<Tensor>

@@ -1,0 +1,40 @@
+// Walks over strided tensors.
+#pragma once
+#include <algorithm>
+
+#include "cpu/thread_pool.h"
+#include "ops/registry.h"
+
+namespace duo::cpu {
+
+// Element offset of row `row` (a row-major index over all dimensions but the last).
+inline int64_t rowOffset(const Dims& dims, const Dims& strides, int64_t row) {
+  int64_t offset = 0;
+  for (int d = dims.rank() - 2; d >= 0; --d) {
+    offset += row % dims[d] * strides[d];
+    row /= dims[d];
+  }
+  return offset;
+}
+
+struct Rows {
+  int64_t rows, columns;
+};
+
+// A tensor as rows of its last dimension; a scalar is one row of one.
+inline Rows rowsOf(const Dims& dims) {
+  const int64_t columns = dims.rank() ? dims.back() : 1;
+  return {columns ? dims.count() / columns : 0, columns};
+}
+
+inline int64_t columnStride(const TensorArg& arg) { return arg.dims.rank() ? arg.strides[arg.dims.rank() - 1] : 1; }
+
+// Calls fn(row) over all rows, in blocks of about `grain` elements for each thread.
+template <typename Fn>
+void parallelRows(Rows shape, int64_t grain, const Fn& fn) {
+  parallelBlocks(shape.rows, grain / std::max<int64_t>(shape.columns, 1), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) fn(row);
+  });
+}
+
+}  // namespace duo::cpu

@@ -1,0 +1,70 @@
+// Prints lib/native/schema.generated.ts from the op registry of the built addon; `--check` compares instead.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const target = new URL('../../lib/native/schema.generated.ts', import.meta.url)
+const addon = createRequire(import.meta.url)('node-gyp-build')(root)
+addon.start((_code, message) => new Error(message))
+
+const attrType = (attr) =>
+  ({
+    int: 'number',
+    float: 'number',
+    bool: 'boolean',
+    enum: attr.choices?.map((c) => `'${c}'`).join(' | '),
+  })[attr.type]
+const tensorType = (input) => (input.list ? 'readonly T[]' : input.optional ? 'T | null' : 'T')
+
+function signature(op) {
+  const inputs = op.inputs.map((input) => `${input.name}: ${tensorType(input)}`)
+  const required = op.attrs.some((attr) => attr.fallback === undefined)
+  const attrs = op.attrs.map((attr) => `${attr.name}${attr.fallback === undefined ? '' : '?'}: ${attrType(attr)}`)
+  if (attrs.length > 0) inputs.push(`attrs${required ? '' : '?'}: { ${attrs.join('; ')} }`)
+  const outputs = op.outputs.map((output) => `${output.name}: T${output.optional ? ' | null' : ''}`)
+  const result =
+    outputs.length === 0
+      ? 'void'
+      : outputs.length === 1
+        ? `T${op.outputs[0].optional ? ' | null' : ''}`
+        : `{ ${outputs.join('; ')} }`
+  return `  ${op.name}(${inputs.join(', ')}): ${result}`
+}
+
+function print(ops) {
+  const dims = (op) =>
+    op.inputs.map((i) => `${i.name} (${i.dims}) ${i.kind}${i.mutated ? ', updated in place' : ''}`).join(' · ')
+  return `// Printed by \`npm run schema\` from the op registry (native/ops). Do not edit.
+
+/** Every native op over tensors of type T. */
+export interface NativeOps<T> {
+${ops.map((op) => `  /** ${dims(op)} */\n${signature(op)}`).join('\n')}
+}
+
+export interface OpSchema {
+  readonly name: string
+  readonly inputs: readonly { name: string; dims: string; kind: string; optional?: true; list?: true; mutated?: true }[]
+  readonly attrs: readonly { name: string; type: string; fallback?: number; choices?: readonly string[] }[]
+  readonly outputs: readonly { name: string; optional?: true }[]
+  readonly cpu: boolean
+  readonly cuda: boolean
+}
+
+export const schema: readonly OpSchema[] = [
+${ops.map((op) => `  ${JSON.stringify(op)},`).join('\n')}
+]
+`
+}
+
+const text = print(JSON.parse(addon.info().schema))
+if (process.argv.includes('--check')) {
+  if (readFileSync(target, 'utf8') !== text) {
+    console.error(
+      'schema: expected lib/native/schema.generated.ts as the registry prints it, got another; run npm run schema',
+    )
+    process.exit(1)
+  }
+} else {
+  writeFileSync(target, text)
+}

@@ -1,0 +1,5 @@
+import type { Case } from './case.ts'
+import { elementwiseCases, storageCases } from './elementwise.ts'
+
+/** Every case of every op family, one line each. */
+export const cases: readonly Case[] = [...elementwiseCases, ...storageCases]

@@ -19,5 +19,6 @@ export {
 export type { DType, TypedArray } from './dtype.ts'
 export * from './errors.ts'
 export * as ops from './ops/index.ts'
+export { Packing, type PackingTensors } from './packing.ts'
 export { keep, scope } from './scope.ts'
 export { Tensor, type TensorOptions } from './tensor.ts'

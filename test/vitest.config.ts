@@ -1,15 +1,15 @@
 import { defineConfig } from 'vitest/config'
 
-const project = (isa: string, include: string[]) => ({
-  extends: true as const,
-  test: {
-    name: isa || 'default',
-    env: isa ? { DUOFORMER_ISA: isa } : {},
-    include,
-  },
-})
+interface Project {
+  name: string
+  include: string[]
+  exclude?: string[]
+  env?: Record<string, string>
+}
 
-// The op suite runs once for each instruction set of this machine's architecture that it can run on.
+const project = (test: Project) => ({ extends: true as const, test })
+
+// The op suite runs once for each instruction set of this architecture; a set that the machine lacks is left out there.
 const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']
 
 export default defineConfig({
@@ -18,15 +18,10 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 60_000,
     projects: [
-      ...isas.map((isa) => project(isa, ['test/ops/**/*.test.ts'])),
-      {
-        extends: true,
-        test: {
-          name: 'default',
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/ops/**', '**/*.full.test.ts'],
-        },
-      },
+      ...isas.map((isa) => project({ name: isa, env: { DUOFORMER_ISA: isa }, include: ['test/ops/**/*.test.ts'] })),
+      project({ name: 'default', include: ['test/**/*.test.ts'], exclude: ['test/ops/**', '**/*.full.test.ts'] }),
+      // Minutes, and a quiet machine: npm run test:full.
+      project({ name: 'full', include: ['test/**/*.full.test.ts'] }),
     ],
   },
 })

@@ -63,7 +63,7 @@ function explain(cause: unknown): string {
     `Likely cause: ${reason}.`,
     `First error: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`,
     'To build it from source (needs a C++20 compiler and CMake), run in your project:',
-    '  npm install cmake-js@8 node-addon-api@8 && npm explore duoformer -- npm run build:native',
+    '  npm install cmake-js@8 node-addon-api@8 && npx cmake-js build -d node_modules/duoformer',
   ].join('\n')
 }
 

@@ -1,10 +1,10 @@
-// Prints lib/native/schema.generated.ts from the op registry of the built addon; `--check` compares instead.
-import { readFileSync, writeFileSync } from 'node:fs'
+// Prints lib/native/schema.generated.ts and the README's table of ops from the op registry of the built addon; `--check`
+// compares instead.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const target = new URL('../../lib/native/schema.generated.ts', import.meta.url)
 const addon = createRequire(import.meta.url)('node-gyp-build')(root)
 addon.start((_code, message) => new Error(message))
 
@@ -57,14 +57,27 @@ ${ops.map((op) => `  ${JSON.stringify(op)},`).join('\n')}
 `
 }
 
-const text = print(JSON.parse(addon.info().schema))
-if (process.argv.includes('--check')) {
-  if (readFileSync(target, 'utf8') !== text) {
-    console.error(
-      'schema: expected lib/native/schema.generated.ts as the registry prints it, got another; run npm run schema',
-    )
-    process.exit(1)
+/** The README with its table of ops × backends. */
+function withTable(readme, ops) {
+  const rows = ops.map((op) => `| \`${op.name}\` | ${op.cpu ? 'yes' : 'no'} | ${op.cuda ? 'yes' : 'no'} |`)
+  const table = ['| native op | CPU | CUDA |', '| --- | --- | --- |', ...rows].join('\n')
+  return readme.replace(/(<!-- ops: .* -->\n)[\s\S]*(<!-- \/ops -->)/, `$1\n${table}\n\n$2`)
+}
+
+const ops = JSON.parse(addon.info().schema)
+const check = process.argv.includes('--check')
+const targets = [
+  ['lib/native/schema.generated.ts', () => print(ops)],
+  ['README.md', (before) => withTable(before, ops)],
+]
+for (const [name, make] of targets) {
+  const before = existsSync(root + name) ? readFileSync(root + name, 'utf8') : ''
+  const after = make(before)
+  if (before === after) continue
+  if (!check) {
+    writeFileSync(root + name, after)
+  } else {
+    console.error(`schema: expected ${name} as the registry prints it, got another; run npm run schema`)
+    process.exitCode = 1
   }
-} else {
-  writeFileSync(target, text)
 }

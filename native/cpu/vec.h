@@ -2,8 +2,11 @@
 // against it. Everything lives in the namespace of that set, see isa.h.
 //
 // kLanes elements; load/store, partial forms for tails (lanes beyond n read as 0 and are not written), arithmetic,
-// fma, min/max, comparisons as masks for `select`, horizontal sum and max in a fixed order.
+// fma, min/max, comparisons as masks for `select`, horizontal sum and max in a fixed order. For functions (vec_math.h):
+// lowBitsAsExponent shifts the representation left by 23, so that an integer added to 1.5·2^23 + 127 becomes 2^integer;
+// exponentOf and mantissaOf (in [1, 2)) take apart positive normal numbers.
 #pragma once
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -55,6 +58,15 @@ struct Vec<float> {
   friend Vec exponent(Vec n) {
     const __m256i bits = _mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127));
     return {_mm256_castsi256_ps(_mm256_slli_epi32(bits, 23))};
+  }
+  friend Vec lowBitsAsExponent(Vec a) { return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.v), 23))}; }
+  friend Vec exponentOf(Vec a) {
+    const __m256i biased = _mm256_srli_epi32(_mm256_castps_si256(a.v), 23);
+    return {_mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))};
+  }
+  friend Vec mantissaOf(Vec a) {
+    const __m256 fraction = _mm256_and_ps(a.v, _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffff)));
+    return {_mm256_or_ps(fraction, _mm256_set1_ps(1.f))};
   }
   friend Mask operator<(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
   friend Mask operator>(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)}; }
@@ -118,6 +130,9 @@ struct Vec<float> {
     const __m512i bits = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(bits, 23))};
   }
+  friend Vec lowBitsAsExponent(Vec a) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a.v), 23))}; }
+  friend Vec exponentOf(Vec a) { return {_mm512_getexp_ps(a.v)}; }
+  friend Vec mantissaOf(Vec a) { return {_mm512_getmant_ps(a.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_zero)}; }
   friend Mask operator<(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
   friend Mask operator>(Vec a, Vec b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
   friend Mask isNaN(Vec a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
@@ -175,6 +190,15 @@ struct Vec<float> {
   friend Vec exponent(Vec n) {
     return {vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtnq_s32_f32(n.v), vdupq_n_s32(127)), 23))};
   }
+  friend Vec lowBitsAsExponent(Vec a) { return {vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(a.v), 23))}; }
+  friend Vec exponentOf(Vec a) {
+    const int32x4_t biased = vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_f32(a.v), 23));
+    return {vcvtq_f32_s32(vsubq_s32(biased, vdupq_n_s32(127)))};
+  }
+  friend Vec mantissaOf(Vec a) {
+    const uint32x4_t fraction = vandq_u32(vreinterpretq_u32_f32(a.v), vdupq_n_u32(0x7fffff));
+    return {vreinterpretq_f32_u32(vorrq_u32(fraction, vreinterpretq_u32_f32(vdupq_n_f32(1.f))))};
+  }
   friend Mask operator<(Vec a, Vec b) { return {vcltq_f32(a.v, b.v)}; }
   friend Mask operator>(Vec a, Vec b) { return {vcgtq_f32(a.v, b.v)}; }
   friend Mask isNaN(Vec a) { return {vmvnq_u32(vceqq_f32(a.v, a.v))}; }
@@ -218,6 +242,11 @@ struct Vec<float> {
   friend Vec copySign(Vec magnitude, Vec sign) { return {std::copysign(magnitude.v, sign.v)}; }
   friend Vec round(Vec a) { return {std::nearbyint(a.v)}; }
   friend Vec exponent(Vec n) { return {std::ldexp(1.f, int(n.v))}; }
+  friend Vec lowBitsAsExponent(Vec a) { return {std::bit_cast<float>(std::bit_cast<uint32_t>(a.v) << 23)}; }
+  friend Vec exponentOf(Vec a) { return {float(int32_t(std::bit_cast<uint32_t>(a.v) >> 23) - 127)}; }
+  friend Vec mantissaOf(Vec a) {
+    return {std::bit_cast<float>((std::bit_cast<uint32_t>(a.v) & 0x7fffffu) | 0x3f800000u)};
+  }
   friend Mask operator<(Vec a, Vec b) { return {a.v < b.v}; }
   friend Mask operator>(Vec a, Vec b) { return {a.v > b.v}; }
   friend Mask isNaN(Vec a) { return {a.v != a.v}; }

@@ -2,104 +2,49 @@
 
 /** Every native op over tensors of type T. */
 export interface NativeOps<T> {
-	/** a (*) float · b (*) float */
-	binary(a: T, b: T, attrs: { op: "add" | "sub" | "mul" | "div" }): T;
-	/** x (*) any, updated in place */
-	fill(x: T, attrs: { value: number }): void;
-	/** x (*) float32, updated in place · y (*) float */
-	accumulate(x: T, y: T): void;
-	/** x (*) any */
-	cast(
-		x: T,
-		attrs: {
-			dtype: "float32" | "float16" | "bfloat16" | "int32" | "uint8" | "int8";
-		},
-	): T;
-	/** x (*) float */
-	reduce(
-		x: T,
-		attrs: { kind: "sum" | "mean" | "max"; axes: number; keepDims?: boolean },
-	): T;
+  /** a (*) float · b (*) float */
+  binary(a: T, b: T, attrs: { op: 'add' | 'sub' | 'mul' | 'div' }): T
+  /** x (*) float */
+  affine(x: T, attrs?: { scale?: number; shift?: number }): T
+  /** x (*) any, updated in place */
+  fill(x: T, attrs: { value: number }): void
+  /** x (*) float32, updated in place · y (*) float */
+  accumulate(x: T, y: T): void
+  /** x (*) any */
+  cast(x: T, attrs: { dtype: 'float32' | 'float16' | 'bfloat16' | 'int32' | 'uint8' | 'int8' }): T
+  /** x (*) float */
+  reduce(x: T, attrs: { kind: 'sum' | 'mean' | 'max'; axes: number; keepDims?: boolean }): T
+  /** x (...) float */
+  unary(x: T, attrs: { kind: 'neg' | 'abs' | 'square' | 'sqrt' | 'rsqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): T
+  /** at (...) float · dY (...) float */
+  unaryBwd(at: T, dY: T, attrs: { kind: 'neg' | 'abs' | 'square' | 'sqrt' | 'rsqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): T
+  /** gate (...) float · linear (...) float */
+  gated(gate: T, linear: T, attrs: { kind: 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): T
+  /** gate (...) float · linear (...) float · dY (...) float */
+  gatedBwd(gate: T, linear: T, dY: T, attrs: { kind: 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): { dGate: T; dLinear: T }
+  /** x (*) float */
+  dropout(x: T, attrs?: { dropoutP?: number; seed?: number; site?: number; step?: number }): T
 }
 
 export interface OpSchema {
-	readonly name: string;
-	readonly inputs: readonly {
-		name: string;
-		dims: string;
-		kind: string;
-		optional?: true;
-		list?: true;
-		mutated?: true;
-	}[];
-	readonly attrs: readonly {
-		name: string;
-		type: string;
-		fallback?: number;
-		choices?: readonly string[];
-	}[];
-	readonly outputs: readonly { name: string; optional?: true }[];
-	readonly cpu: boolean;
-	readonly cuda: boolean;
+  readonly name: string
+  readonly inputs: readonly { name: string; dims: string; kind: string; optional?: true; list?: true; mutated?: true }[]
+  readonly attrs: readonly { name: string; type: string; fallback?: number; choices?: readonly string[] }[]
+  readonly outputs: readonly { name: string; optional?: true }[]
+  readonly cpu: boolean
+  readonly cuda: boolean
 }
 
 export const schema: readonly OpSchema[] = [
-	{
-		name: "binary",
-		inputs: [
-			{ name: "a", dims: "*", kind: "float" },
-			{ name: "b", dims: "*", kind: "float" },
-		],
-		attrs: [
-			{ name: "op", type: "enum", choices: ["add", "sub", "mul", "div"] },
-		],
-		outputs: [{ name: "y" }],
-		cpu: true,
-		cuda: false,
-	},
-	{
-		name: "fill",
-		inputs: [{ name: "x", dims: "*", kind: "any", mutated: true }],
-		attrs: [{ name: "value", type: "float" }],
-		outputs: [],
-		cpu: true,
-		cuda: false,
-	},
-	{
-		name: "accumulate",
-		inputs: [
-			{ name: "x", dims: "*", kind: "float32", mutated: true },
-			{ name: "y", dims: "*", kind: "float" },
-		],
-		attrs: [],
-		outputs: [],
-		cpu: true,
-		cuda: false,
-	},
-	{
-		name: "cast",
-		inputs: [{ name: "x", dims: "*", kind: "any" }],
-		attrs: [
-			{
-				name: "dtype",
-				type: "enum",
-				choices: ["float32", "float16", "bfloat16", "int32", "uint8", "int8"],
-			},
-		],
-		outputs: [{ name: "y" }],
-		cpu: true,
-		cuda: false,
-	},
-	{
-		name: "reduce",
-		inputs: [{ name: "x", dims: "*", kind: "float" }],
-		attrs: [
-			{ name: "kind", type: "enum", choices: ["sum", "mean", "max"] },
-			{ name: "axes", type: "int" },
-			{ name: "keepDims", type: "bool", fallback: 0 },
-		],
-		outputs: [{ name: "y" }],
-		cpu: true,
-		cuda: false,
-	},
-];
+  {"name":"binary","inputs":[{"name":"a","dims":"*","kind":"float"},{"name":"b","dims":"*","kind":"float"}],"attrs":[{"name":"op","type":"enum","choices":["add","sub","mul","div"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"affine","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"scale","type":"float","fallback":1},{"name":"shift","type":"float","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"fill","inputs":[{"name":"x","dims":"*","kind":"any","mutated":true}],"attrs":[{"name":"value","type":"float"}],"outputs":[],"cpu":true,"cuda":false},
+  {"name":"accumulate","inputs":[{"name":"x","dims":"*","kind":"float32","mutated":true},{"name":"y","dims":"*","kind":"float"}],"attrs":[],"outputs":[],"cpu":true,"cuda":false},
+  {"name":"cast","inputs":[{"name":"x","dims":"*","kind":"any"}],"attrs":[{"name":"dtype","type":"enum","choices":["float32","float16","bfloat16","int32","uint8","int8"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"reduce","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["sum","mean","max"]},{"name":"axes","type":"int"},{"name":"keepDims","type":"bool","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"unary","inputs":[{"name":"x","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["neg","abs","square","sqrt","rsqrt","exp","log","tanh","sigmoid","relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"unaryBwd","inputs":[{"name":"at","dims":"...","kind":"float"},{"name":"dY","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["neg","abs","square","sqrt","rsqrt","exp","log","tanh","sigmoid","relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"dX"}],"cpu":true,"cuda":false},
+  {"name":"gated","inputs":[{"name":"gate","dims":"...","kind":"float"},{"name":"linear","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"gatedBwd","inputs":[{"name":"gate","dims":"...","kind":"float"},{"name":"linear","dims":"...","kind":"float"},{"name":"dY","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"dGate"},{"name":"dLinear"}],"cpu":true,"cuda":false},
+  {"name":"dropout","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+]

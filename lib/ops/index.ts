@@ -1,1 +1,3 @@
+export * from './activation.ts'
+export * from './dropout.ts'
 export * from './elementwise.ts'

@@ -1,10 +1,12 @@
 // Element-wise kernels, memory-bound all of them.
 //   binary: y = a <op> b over the broadcast shape; reads 8 bytes, writes 4 an element
+//   affine: y = scale · x + shift; reads 4 bytes, writes 4
 //   fill: x = value · accumulate: x += y · cast: y = x in another dtype
 #include <cmath>
 
 #include "core/half.h"
 #include "cpu/kernels.h"
+#include "cpu/lanes.h"
 #include "cpu/strided.h"
 #include "cpu/vec.h"
 #include "ops/registry.h"
@@ -18,9 +20,9 @@ constexpr int64_t kGrain = 32768;
 template <typename F>
 void contiguousBinary(const float* a, const float* b, float* y, int64_t n, F f) {
   parallelBlocks(n, kGrain, [&](int64_t begin, int64_t end) {
-    int64_t i = begin;
-    for (; i + VecF::kLanes <= end; i += VecF::kLanes) f(VecF::load(a + i), VecF::load(b + i)).store(y + i);
-    if (i < end) f(VecF::load(a + i, end - i), VecF::load(b + i, end - i)).store(y + i, end - i);
+    forLanes(end - begin, [&](int64_t i, auto lanes) {
+      store(f(load(a + begin + i, lanes), load(b + begin + i, lanes)), y + begin + i, lanes);
+    });
   });
 }
 
@@ -34,6 +36,15 @@ Dims broadcastStrides(const TensorArg& arg, const Dims& y) {
   return strides;
 }
 
+// n elements that lie `step` apart; 0 repeats one, as broadcasting has it.
+VecF loadStrided(const float* p, int64_t step, int64_t n) {
+  if (step == 1) return VecF::load(p, n);
+  if (step == 0) return VecF::fill(*p);
+  float lanes[VecF::kLanes];
+  for (int64_t i = 0; i < n; ++i) lanes[i] = p[i * step];
+  return VecF::load(lanes, n);
+}
+
 template <typename F>
 void stridedBinary(const TensorArg& a, const TensorArg& b, const TensorArg& y, F f) {
   const Dims sa = broadcastStrides(a, y.dims), sb = broadcastStrides(b, y.dims);
@@ -45,9 +56,7 @@ void stridedBinary(const TensorArg& a, const TensorArg& b, const TensorArg& y, F
     float* out = y.f32() + row * shape.columns;
     for (int64_t c = 0; c < shape.columns; c += VecF::kLanes) {
       const int64_t n = std::min<int64_t>(shape.columns - c, VecF::kLanes);
-      float la[VecF::kLanes], lb[VecF::kLanes];
-      for (int64_t i = 0; i < n; ++i) la[i] = pa[(c + i) * stepA], lb[i] = pb[(c + i) * stepB];
-      f(VecF::load(la, n), VecF::load(lb, n)).store(out + c, n);
+      f(loadStrided(pa + c * stepA, stepA, n), loadStrided(pb + c * stepB, stepB, n)).store(out + c, n);
     }
   });
 }
@@ -89,6 +98,16 @@ void castAs(const TensorArg& x, const TensorArg& y, Convert convert) {
   });
 }
 
+// The same dtype: a dense copy, exact for every value.
+void copyBits(const TensorArg& x, const TensorArg& y) {
+  const auto same = [](auto v) { return v; };
+  switch (sizeOf(x.dtype)) {
+    case 4: return castAs<uint32_t, uint32_t>(x, y, same);
+    case 2: return castAs<uint16_t, uint16_t>(x, y, same);
+    default: return castAs<uint8_t, uint8_t>(x, y, same);
+  }
+}
+
 template <typename From, typename Widen>
 void castFrom(const TensorArg& x, const TensorArg& y, Widen widen) {
   switch (y.dtype) {
@@ -112,6 +131,16 @@ void binary(const OpCall& call) {
     case 2: return apply(call, [](VecF a, VecF b) { return a * b; });
     default: return apply(call, [](VecF a, VecF b) { return a / b; });
   }
+}
+
+void affine(const OpCall& call) {
+  const float *x = call.in("x").f32(), scale = call.f32("scale"), shift = call.f32("shift");
+  float* y = call.out("y").f32();
+  parallelBlocks(call.in("x").count(), kGrain, [&](int64_t begin, int64_t end) {
+    const VecF a = VecF::fill(scale), b = VecF::fill(shift);
+    forLanes(end - begin,
+             [&](int64_t i, auto lanes) { store(load(x + begin + i, lanes) * a + b, y + begin + i, lanes); });
+  });
 }
 
 void fill(const OpCall& call) {
@@ -145,6 +174,7 @@ void accumulate(const OpCall& call) {
 void cast(const OpCall& call) {
   const TensorArg &x = call.in("x"), &y = call.out("y");
   const auto same = [](auto v) { return v; };
+  if (x.dtype == y.dtype) return copyBits(x, y);
   switch (x.dtype) {
     case DType::kFloat32: return castFrom<float>(x, y, same);
     case DType::kFloat16: return castFrom<uint16_t>(x, y, floatFromFloat16);

@@ -29,9 +29,15 @@
 namespace duo::cpu {
 
 DUO_CPU_KERNEL(binary)
+DUO_CPU_KERNEL(affine)
 DUO_CPU_KERNEL(fill)
 DUO_CPU_KERNEL(accumulate)
 DUO_CPU_KERNEL(cast)
 DUO_CPU_KERNEL(reduce)
+DUO_CPU_KERNEL(unary)
+DUO_CPU_KERNEL(unaryBwd)
+DUO_CPU_KERNEL(gated)
+DUO_CPU_KERNEL(gatedBwd)
+DUO_CPU_KERNEL(dropout)
 
 }  // namespace duo::cpu

@@ -29,6 +29,29 @@ inline Rows rowsOf(const Dims& dims) {
 
 inline int64_t columnStride(const TensorArg& arg) { return arg.dims.rank() ? arg.strides[arg.dims.rank() - 1] : 1; }
 
+// Where each row of a tensor begins whose last dimension is dense (Layout::kRows). Leading dimensions that lie evenly
+// are walked as one.
+template <typename T>
+class RowsAt {
+ public:
+  explicit RowsAt(const TensorArg& arg) : data_(static_cast<T*>(arg.data)), dims_(arg.dims), strides_(arg.strides) {
+    int64_t spanned = 1;
+    for (int d = dims_.rank() - 2; d >= 0; --d) {
+      if (dims_[d] == 1) continue;
+      if (spanned == 1) step_ = strides_[d];
+      even_ &= strides_[d] == step_ * spanned;
+      spanned *= dims_[d];
+    }
+  }
+  T* operator[](int64_t row) const { return data_ + (even_ ? row * step_ : rowOffset(dims_, strides_, row)); }
+
+ private:
+  T* data_;
+  Dims dims_, strides_;
+  int64_t step_ = 0;
+  bool even_ = true;
+};
+
 // Calls fn(row) over all rows, in blocks of about `grain` elements for each thread.
 template <typename Fn>
 void parallelRows(Rows shape, int64_t grain, const Fn& fn) {

@@ -8,6 +8,8 @@
 namespace duo {
 namespace {
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
 // Right-aligned broadcasting: dimensions are equal, or one of them is 1.
 std::vector<OutputShape> broadcastShapes(const OpCall& call) {
   const TensorArg &a = call.in("a"), &b = call.in("b");
@@ -22,6 +24,8 @@ std::vector<OutputShape> broadcastShapes(const OpCall& call) {
   }
   return {{dims, a.dtype}};
 }
+
+std::vector<OutputShape> sameShape(const OpCall& call) { return {{call.in("x").dims, call.in("x").dtype}}; }
 
 std::vector<OutputShape> castShapes(const OpCall& call) { return {{call.in("x").dims, DType(call.integer("dtype"))}}; }
 
@@ -39,10 +43,18 @@ void registerElementwise(std::vector<OpDef>& ops) {
       .cpu = cpu::binary,
   });
   ops.push_back({
+      .name = "affine",  // y = scale · x + shift
+      .inputs = {{"x", "*"}},
+      .attrs = {{"scale", AttrType::kFloat, 1, -kInfinity, kInfinity},
+                {"shift", AttrType::kFloat, 0, -kInfinity, kInfinity}},
+      .outputs = {{"y"}},
+      .shapes = sameShape,
+      .cpu = cpu::affine,
+  });
+  ops.push_back({
       .name = "fill",  // x = value
       .inputs = {{.name = "x", .dims = "*", .kind = Kind::kAny, .layout = Layout::kStrided, .mutated = true}},
-      .attrs = {{"value", AttrType::kFloat, std::nullopt, -std::numeric_limits<double>::infinity(),
-                 std::numeric_limits<double>::infinity()}},
+      .attrs = {{"value", AttrType::kFloat, std::nullopt, -kInfinity, kInfinity}},
       .cpu = cpu::fill,
   });
   ops.push_back({

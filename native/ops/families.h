@@ -8,5 +8,7 @@ namespace duo {
 
 void registerElementwise(std::vector<OpDef>& ops);
 void registerReduce(std::vector<OpDef>& ops);
+void registerActivation(std::vector<OpDef>& ops);
+void registerDropout(std::vector<OpDef>& ops);
 
 }  // namespace duo

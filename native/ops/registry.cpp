@@ -140,6 +140,8 @@ const std::vector<OpDef>& registry() {
     std::vector<OpDef> list;
     registerElementwise(list);
     registerReduce(list);
+    registerActivation(list);
+    registerDropout(list);
     return list;
   }();
   return ops;

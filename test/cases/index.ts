@@ -1,5 +1,13 @@
+import { gatedCases, unaryCases } from './activation.ts'
 import type { Case } from './case.ts'
+import { dropoutCases } from './dropout.ts'
 import { elementwiseCases, storageCases } from './elementwise.ts'
 
 /** Every case of every op family, one line each. */
-export const cases: readonly Case[] = [...elementwiseCases, ...storageCases]
+export const cases: readonly Case[] = [
+  ...elementwiseCases,
+  ...storageCases,
+  ...unaryCases,
+  ...gatedCases,
+  ...dropoutCases,
+]

@@ -1,0 +1,85 @@
+// How a matrix product is cut into pieces: pure functions of shapes and of the instruction set's tile.
+//
+// A worker computes items of C: up to kItemRows × kItemColumns. For each it walks K in blocks of up to kDepth. A block
+// of B (kDepth × kItemColumns, 256 KiB) is packed into panels as wide as the tile and stays in a 512 KiB L2 while all
+// rows of the item pass over it; a strip of A (tile rows × kDepth, 12 KiB for six rows) stays in a 32 KiB L1 while it
+// meets every panel. The panels stream from L2 at 64 bytes for each 12 multiply-adds of 8 lanes, a third of what L2
+// gives.
+//
+// Packing costs the more the fewer rows share it, C is read and written once for each block of K. Both shrink with the
+// item, which also must leave enough of them to keep threads busy.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "cpu/isa.h"
+
+namespace duo::cpu {
+
+// The part of C that the inner loop keeps in registers.
+struct GemmTile {
+  int rows, columns;
+};
+
+// AVX2 and NEON: 6 × 16 floats are 12 of 16 or 24 of 32 registers, which leaves room for a row of B and an element of A
+// and covers the latency of a multiply-add (4 or 5 cycles, two a cycle). AVX-512: 12 × 32 are 24 of 32 registers.
+constexpr GemmTile gemmTile(Isa isa) {
+  switch (isa) {
+    case Isa::kAvx512: return {12, 32};
+    case Isa::kScalar: return {4, 4};
+    default: return {6, 16};
+  }
+}
+
+constexpr int64_t kDepth = 512;
+constexpr int64_t kItemRows = 512;
+constexpr int64_t kItemColumns = 128;
+// Strips of A that are packed at a time, where A cannot be read as it lies: enough to use whole cache lines.
+constexpr int64_t kPackedRows = 48;
+
+constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+constexpr int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }
+
+// K in blocks of nearly equal size.
+constexpr int64_t gemmDepth(int64_t k) { return k <= kDepth ? k : ceilDiv(k, ceilDiv(k, kDepth)); }
+
+// Floats of B packed whole: panels of tile columns, each K rows of that width, zeros behind the last column.
+constexpr int64_t gemmPackedFloats(GemmTile tile, int64_t k, int64_t n) { return roundUp(n, tile.columns) * k; }
+
+// Rows of the next strip when `left` are to come. The last two share what is left, because a strip of one or two rows
+// leaves most of the multiply-add units waiting.
+constexpr int64_t gemmStripRows(GemmTile tile, int64_t left) {
+  if (left >= 2 * tile.rows || left == tile.rows) return tile.rows;
+  return left > tile.rows ? (left + 1) / 2 : left;
+}
+
+// C in items of `rows` × `columns`, but for the last of either.
+struct GemmGrid {
+  int64_t rows, columns;
+  int64_t rowItems, columnItems;
+  int64_t items() const { return rowItems * columnItems; }
+};
+
+constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k) {
+  constexpr int64_t kEnough = 8;         // items: then two to four threads finish at nearly the same time
+  constexpr int64_t kSmall = 4'000'000;  // multiply-adds in 80 µs, far above the cost of handing out an item
+  const auto grid = [&](int64_t rowItems, int64_t columnItems) {
+    const int64_t rows = std::max<int64_t>(roundUp(ceilDiv(m, rowItems), tile.rows), tile.rows);
+    const int64_t columns = std::max<int64_t>(roundUp(ceilDiv(n, columnItems), tile.columns), tile.columns);
+    return GemmGrid{rows, columns, ceilDiv(m, rows), ceilDiv(n, columns)};
+  };
+  GemmGrid result = grid(std::max<int64_t>(ceilDiv(m, kItemRows), 1), std::max<int64_t>(ceilDiv(n, kItemColumns), 1));
+  while (result.items() < kEnough && result.rows * result.columns * k > 2 * kSmall) {
+    if (result.rows > 2 * result.columns) {
+      result = grid(result.rowItems * 2, result.columnItems);
+    } else {
+      result = grid(result.rowItems, result.columnItems * 2);
+    }
+  }
+  return result;
+}
+
+// Floats of scratch memory for each worker: the packed block of B and the packed strips of A.
+constexpr int64_t gemmScratchFloats(int64_t k) { return gemmDepth(k) * (kItemColumns + kPackedRows); }
+
+}  // namespace duo::cpu

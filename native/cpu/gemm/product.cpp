@@ -1,0 +1,151 @@
+#include "cpu/gemm/product.h"
+
+#include "cpu/gemm/dot_kernel.h"
+
+namespace duo::cpu::DUO_ISA {
+namespace {
+
+// Both operands have unit stride along K, and so few rows or columns meet that packing would cost more than it saves.
+constexpr int64_t kDotMaxRows = 16, kDotMaxColumns = 12;
+// Rows up to which B, if its rows are dense, is read where it lies.
+constexpr int64_t kDirectMaxRows = 12;
+
+bool usesDots(const Product& p) {
+  return !p.packedB && p.a.columnStride == 1 && p.b.rowStride == 1 && (p.m <= kDotMaxRows || p.n <= kDotMaxColumns);
+}
+
+struct Range {
+  int64_t begin, end;
+  int64_t size() const { return end - begin; }
+};
+
+// Row and column ranges of an item.
+struct Item {
+  Range rows, columns;
+  Item(const Product& p, const GemmGrid& grid, int64_t index) {
+    const int64_t i = index / grid.columnItems * grid.rows, j = index % grid.columnItems * grid.columns;
+    rows = {i, std::min(i + grid.rows, p.m)};
+    columns = {j, std::min(j + grid.columns, p.n)};
+  }
+};
+
+void finishTile(const Epilogue& epilogue, const float* tile, int64_t row, int64_t column, int64_t rows, int64_t columns,
+                bool add) {
+  for (int64_t r = 0; r < rows; ++r) epilogue.finishRow(tile + r * kTile.columns, row + r, column, columns, add);
+}
+
+void multiplyByDots(const Product& p, const Item& item) {
+  float tile[kDotRows * kTile.columns] = {};
+  for (int64_t j = item.columns.begin; j < item.columns.end; j += kTile.columns) {
+    const int64_t columns = std::min<int64_t>(item.columns.end - j, kTile.columns);
+    for (int64_t i = item.rows.begin; i < item.rows.end;) {
+      const int64_t left = item.rows.end - i;
+      const int64_t rows = left > kDotRows && left < 2 * kDotRows ? (left + 1) / 2 : std::min<int64_t>(left, kDotRows);
+      dotTile(p.a.from(i, 0), p.b.from(0, j), p.k, rows, columns, tile);
+      finishTile(p.epilogue, tile, i, j, rows, columns, false);
+      i += rows;
+    }
+  }
+}
+
+// The panels of B over an item's columns and one block of K.
+struct Panels {
+  const float* data;
+  int64_t panelStride, rowStride;
+};
+
+// One block of K over one item.
+class BlockWalk {
+ public:
+  BlockWalk(const Product& product, const Item& item, Range depth, float* scratch)
+      : p_(product),
+        item_(item),
+        depth_(depth),
+        first_(depth.begin == 0),
+        last_(depth.end == product.k),
+        plain_(product.epilogue.plain()),
+        scratch_(scratch) {}
+
+  void run() {
+    const Panels panels = panelsOfB();
+    const bool packs = p_.a.columnStride != 1;
+    for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
+      const int64_t group = packs ? std::min<int64_t>(item_.rows.end - i, kPackedRows) : item_.rows.end - i;
+      if (packs) packRows(p_.a.from(i, depth_.begin), group, item_.rows.end - i, depth_.size(), scratch_);
+      const float* strip = scratch_;
+      for (const int64_t end = i + group; i < end;) {
+        const int64_t rows = gemmStripRows(kTile, item_.rows.end - i);
+        multiplyStrip(panels, i, rows, packs ? strip : nullptr);
+        strip += rows * depth_.size();
+        i += rows;
+      }
+    }
+  }
+
+ private:
+  Panels panelsOfB() {
+    const int64_t j = item_.columns.begin, k = depth_.begin;
+    if (p_.packedB) return {p_.packedB + j * p_.k + k * kTile.columns, p_.k * kTile.columns, kTile.columns};
+    const MatrixView block = p_.b.from(k, j);
+    if (p_.m <= kDirectMaxRows && block.columnStride == 1 && item_.columns.size() % kTile.columns == 0) {
+      return {block.data, kTile.columns, block.rowStride};
+    }
+    float* packed = scratch_ + kPackedRows * depth_.size();
+    packColumns(block, depth_.size(), item_.columns.size(), packed, depth_.size() * kTile.columns);
+    return {packed, depth_.size() * kTile.columns, kTile.columns};
+  }
+
+  // `packed`: the strip of A where it was packed.
+  void multiplyStrip(const Panels& panels, int64_t row, int64_t rows, const float* packed) {
+    const Epilogue& epilogue = p_.epilogue;
+    float tile[kTile.rows * kTile.columns];
+    const bool inPlace = plain_ || !last_;
+    TileCall call{.a = packed ? packed : p_.a.at(row, depth_.begin),
+                  .aStride = p_.a.rowStride,
+                  .b = panels.data,
+                  .bStride = panels.rowStride,
+                  .depth = depth_.size(),
+                  .c = tile,
+                  .cStride = inPlace ? epilogue.stride : kTile.columns,
+                  .columns = kTile.columns,
+                  .add = inPlace && !first_};
+    for (int64_t j = item_.columns.begin; j < item_.columns.end; j += kTile.columns, call.b += panels.panelStride) {
+      const int64_t columns = std::min<int64_t>(item_.columns.end - j, kTile.columns);
+      const TileKernel kernel = packed ? tileKernelFor<true>(rows, columns) : tileKernelFor<false>(rows, columns);
+      if (inPlace) {
+        call.c = epilogue.y + row * epilogue.stride + j;
+        call.columns = columns;
+        kernel(call);
+      } else {
+        kernel(call);
+        finishTile(epilogue, tile, row, j, rows, columns, !first_);
+      }
+    }
+  }
+
+  const Product& p_;
+  const Item& item_;
+  Range depth_;
+  bool first_, last_, plain_;
+  float* scratch_;
+};
+
+}  // namespace
+
+GemmGrid gridOf(const Product& p) { return gemmGrid(kTile, p.m, p.n, p.k); }
+
+void multiplyItem(const Product& p, const GemmGrid& grid, int64_t index, float* scratch) {
+  const Item item(p, grid, index);
+  if (usesDots(p)) return multiplyByDots(p, item);
+  const int64_t depth = std::max<int64_t>(gemmDepth(p.k), 1);
+  for (int64_t k = 0; k == 0 || k < p.k; k += depth) {
+    BlockWalk(p, item, {k, std::min(k + depth, p.k)}, scratch).run();
+  }
+}
+
+void packPanels(const MatrixView& b, int64_t k, int64_t n, int64_t first, int64_t last, float* out) {
+  const int64_t begin = first * kTile.columns, end = std::min(last * kTile.columns, n);
+  packColumns(b.from(0, begin), k, end - begin, out + begin * k, k * kTile.columns);
+}
+
+}  // namespace duo::cpu::DUO_ISA

@@ -1,6 +1,7 @@
 // Every CPU kernel, one line each: declares it in the namespace of each instruction set and makes its registry column.
 #pragma once
 #include "cpu/column.h"
+#include "cpu/gemm/plan.h"
 
 #if defined(__x86_64__)
 #define DUO_CPU_KERNEL(name) \
@@ -39,5 +40,6 @@ DUO_CPU_KERNEL(unaryBwd)
 DUO_CPU_KERNEL(gated)
 DUO_CPU_KERNEL(gatedBwd)
 DUO_CPU_KERNEL(dropout)
+DUO_CPU_KERNEL(gemm) DUO_CPU_KERNEL(gemmPack) DUO_CPU_KERNEL(gemmEpilogueBwd)
 
 }  // namespace duo::cpu

@@ -10,5 +10,6 @@ void registerElementwise(std::vector<OpDef>& ops);
 void registerReduce(std::vector<OpDef>& ops);
 void registerActivation(std::vector<OpDef>& ops);
 void registerDropout(std::vector<OpDef>& ops);
+void registerGemm(std::vector<OpDef>& ops);
 
 }  // namespace duo

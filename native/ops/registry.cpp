@@ -142,6 +142,7 @@ const std::vector<OpDef>& registry() {
     registerReduce(list);
     registerActivation(list);
     registerDropout(list);
+    registerGemm(list);
     return list;
   }();
   return ops;

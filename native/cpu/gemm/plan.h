@@ -63,23 +63,29 @@ struct GemmGrid {
 constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k) {
   constexpr int64_t kEnough = 8;         // items: then two to four threads finish at nearly the same time
   constexpr int64_t kSmall = 4'000'000;  // multiply-adds in 80 µs, far above the cost of handing out an item
+  if (m == 0 || n == 0) return {tile.rows, tile.columns, 0, 0};
   const auto grid = [&](int64_t rowItems, int64_t columnItems) {
-    const int64_t rows = std::max<int64_t>(roundUp(ceilDiv(m, rowItems), tile.rows), tile.rows);
-    const int64_t columns = std::max<int64_t>(roundUp(ceilDiv(n, columnItems), tile.columns), tile.columns);
+    const int64_t rows = roundUp(ceilDiv(m, rowItems), tile.rows);
+    const int64_t columns = roundUp(ceilDiv(n, columnItems), tile.columns);
     return GemmGrid{rows, columns, ceilDiv(m, rows), ceilDiv(n, columns)};
   };
-  GemmGrid result = grid(std::max<int64_t>(ceilDiv(m, kItemRows), 1), std::max<int64_t>(ceilDiv(n, kItemColumns), 1));
+  GemmGrid result = grid(ceilDiv(m, kItemRows), ceilDiv(n, kItemColumns));
   while (result.items() < kEnough && result.rows * result.columns * k > 2 * kSmall) {
-    if (result.rows > 2 * result.columns) {
-      result = grid(result.rowItems * 2, result.columnItems);
-    } else {
-      result = grid(result.rowItems, result.columnItems * 2);
-    }
+    const bool byRows = result.rows > 2 * result.columns;
+    const GemmGrid finer =
+        byRows ? grid(result.rowItems * 2, result.columnItems) : grid(result.rowItems, result.columnItems * 2);
+    if (finer.items() == result.items()) break;
+    result = finer;
   }
   return result;
 }
 
-// Floats of scratch memory for each worker: the packed block of B and the packed strips of A.
-constexpr int64_t gemmScratchFloats(int64_t k) { return gemmDepth(k) * (kItemColumns + kPackedRows); }
+// Floats of scratch memory for each worker: the packed strips of A and the packed block of B.
+constexpr int64_t gemmScratchFloats(GemmTile tile, int64_t n, int64_t k) {
+  return roundUp(gemmDepth(k) * (kPackedRows + std::min(roundUp(n, tile.columns), kItemColumns)), 16);
+}
+
+// Chunks of rows over which the backward of the epilogue sums columns; their sums are added in order.
+constexpr int64_t gemmRowChunks(int64_t rows) { return std::clamp<int64_t>(ceilDiv(rows, 32), 1, 64); }
 
 }  // namespace duo::cpu

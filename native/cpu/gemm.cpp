@@ -1,0 +1,162 @@
+// gemm: 2·M·N·K operations an item of the batch; see gemm/plan.h for how they are cut and where data stays.
+#include "cpu/gemm/product.h"
+#include "cpu/kernels.h"
+#include "cpu/thread_pool.h"
+#include "ops/registry.h"
+
+namespace duo::cpu::DUO_ISA {
+namespace {
+
+Dropout dropoutOf(const OpCall& call, int64_t columns) {
+  return {.at = {uint64_t(call.integer("seed")), uint32_t(call.integer("site")), uint32_t(call.integer("step"))},
+          .rule = DropoutRule(call.number("dropoutP")),
+          .rowLength = columns};
+}
+
+const float* dataOf(const OpCall& call, const char* name) { return call.has(name) ? call.in(name).f32() : nullptr; }
+
+Epilogue epilogueOf(const OpCall& call) {
+  const TensorArg& y = call.out("y");
+  const float beta = call.f32("beta");
+  return {.y = y.f32(),
+          .stride = y.dims.back(),
+          .alpha = call.f32("alpha"),
+          .beta = beta,
+          .c = beta == 0.f ? nullptr : dataOf(call, "c"),
+          .bias = dataOf(call, "bias"),
+          .z = call.wants("z") ? call.out("z").f32() : nullptr,
+          .act = Activation(call.integer("act")),
+          .gate = dataOf(call, "gate"),
+          .dropout = dropoutOf(call, y.dims.back()),
+          .residual = dataOf(call, "residual")};
+}
+
+MatrixView viewOf(const TensorArg& arg) {
+  const int rank = arg.dims.rank();
+  return {arg.f32(), arg.strides[rank - 2], arg.strides[rank - 1]};
+}
+
+// Element offset of matrix `index` of a batch, which is one matrix for all where it has no leading dimensions.
+int64_t matrixOffset(const TensorArg& arg, int64_t index) {
+  int64_t offset = 0;
+  for (int d = arg.dims.rank() - 3; d >= 0; --d) {
+    offset += index % arg.dims[d] * arg.strides[d];
+    index /= arg.dims[d];
+  }
+  return offset;
+}
+
+// All rows of a batch as one matrix, if their strides allow it: sets `rows` and `stride`.
+bool flattenRows(const TensorArg& arg, int64_t& rows, int64_t& stride) {
+  rows = 1, stride = arg.strides[arg.dims.rank() - 2];
+  for (int d = arg.dims.rank() - 2; d >= 0; --d) {
+    if (arg.dims[d] == 1) continue;
+    if (rows > 1 && arg.strides[d] != rows * stride) return false;
+    if (rows == 1) stride = arg.strides[d];
+    rows *= arg.dims[d];
+  }
+  return true;
+}
+
+}  // namespace
+
+void gemm(const OpCall& call) {
+  const TensorArg &a = call.in("a"), &b = call.in("b"), &y = call.out("y");
+  if (y.count() == 0) return;
+  const int64_t m = call.dim("M"), n = y.dims.back(), k = call.dim("K");
+  Product whole{.m = m,
+                .n = n,
+                .k = k,
+                .a = viewOf(a),
+                .b = {},
+                .packedB = dataOf(call, "packedB"),
+                .epilogue = epilogueOf(call)};
+  if (b.present) whole.b = viewOf(b);
+  int64_t rows, stride, batch = y.count() / (m * n);
+  if ((!b.present || b.dims.rank() == 2) && flattenRows(a, rows, stride)) {
+    whole.m = rows, whole.a.rowStride = stride, batch = 1;
+  }
+  const GemmGrid grid = gridOf(whole);
+  const int64_t scratch = gemmScratchFloats(kTile, n, k);
+  parallelFor(batch * grid.items(), [&](int64_t index, int worker) {
+    const int64_t matrix = index / grid.items();
+    Product product = whole;
+    if (batch > 1) {
+      product.a.data += matrixOffset(a, matrix);
+      if (b.present) product.b.data += matrixOffset(b, matrix);
+      product.epilogue = whole.epilogue.fromRow(matrix * m);
+    }
+    multiplyItem(product, grid, index % grid.items(), call.scratch<float>() + worker * scratch);
+  });
+}
+
+// Reads and writes 4 bytes an element.
+void gemmPack(const OpCall& call) {
+  const int64_t k = call.dim("K"), n = call.dim("N");
+  parallelBlocks(ceilDiv(n, kTile.columns), 8, [&](int64_t first, int64_t last) {
+    packPanels(viewOf(call.in("b")), k, n, first, last, call.out("packedB").f32());
+  });
+}
+
+namespace {
+
+// One row of the backward of the epilogue; absent operands are null.
+//   d = dy ⊙ dropout factors;  dGate = d ⊙ act(z);  dz = d ⊙ gate ⊙ act'(z);  dBias += dz
+struct EpilogueBwdRow {
+  const float *dy, *z, *gate;
+  float *dz, *dGate, *dBias;
+  Activation act;
+
+  void run(const Dropout& dropout, int64_t row, int64_t columns) const {
+    constexpr int64_t kBlock = 64;
+    float factors[kBlock] = {};
+    for (int64_t block = 0; block < columns; block += kBlock) {
+      const int64_t end = std::min(block + kBlock, columns);
+      if (dropout.rule.active()) dropout.factors(row, block, end - block, factors);
+      for (int64_t j = block; j < end; j += VecF::kLanes) {
+        const int64_t n = end - j;
+        VecF d = loadPart(dy + j, n);
+        if (dropout.rule.active()) d = d * VecF::load(factors + (j - block));
+        if (dGate) storePart(d * activate(act, loadPart(z + j, n)), dGate + j, n);
+        if (gate) d = d * loadPart(gate + j, n);
+        if (act != Activation::kNone) d = d * activateGrad(act, loadPart(z + j, n));
+        if (dz) storePart(d, dz + j, n);
+        if (dBias) storePart(loadPart(dBias + j, n) + d, dBias + j, n);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+// Memory-bound but for GELU and dropout: reads dy, z and gate, writes dz and dGate, 4 bytes an element each. A thread
+// takes a chunk of rows, whose column sums go to a row of the workspace.
+void gemmEpilogueBwd(const OpCall& call) {
+  const TensorArg& dy = call.in("dy");
+  const int64_t columns = call.dim("N"), rows = columns ? dy.count() / columns : 0;
+  const int64_t chunks = gemmRowChunks(rows), height = ceilDiv(rows, chunks);
+  const auto out = [&](const char* name) { return call.wants(name) ? call.out(name).f32() : nullptr; };
+  const float *z = dataOf(call, "z"), *gate = dataOf(call, "gate");
+  float *dz = out("dz"), *dGate = out("dGate"), *dBias = out("dBias");
+  const Dropout dropout = dropoutOf(call, columns);
+  if (columns == 0) return;
+  parallelFor(chunks, [&](int64_t chunk, int) {
+    float* sums = dBias ? call.scratch<float>() + chunk * columns : nullptr;
+    if (sums) std::fill_n(sums, columns, 0.f);
+    for (int64_t row = chunk * height; row < std::min((chunk + 1) * height, rows); ++row) {
+      const auto at = [by = row * columns](auto* p) { return p ? p + by : p; };
+      EpilogueBwdRow{at(dy.f32()), at(z), at(gate), at(dz), at(dGate), sums, Activation(call.integer("act"))}.run(
+          dropout, row, columns);
+    }
+  });
+  if (!dBias) return;
+  parallelBlocks(columns, 1024, [&](int64_t begin, int64_t end) {
+    std::fill(dBias + begin, dBias + end, 0.f);
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      const float* sums = call.scratch<float>() + chunk * columns;
+      for (int64_t j = begin; j < end; ++j) dBias[j] += sums[j];
+    }
+  });
+}
+
+}  // namespace duo::cpu::DUO_ISA

@@ -24,6 +24,12 @@ export interface NativeOps<T> {
   gatedBwd(gate: T, linear: T, dY: T, attrs: { kind: 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): { dGate: T; dLinear: T }
   /** x (*) float */
   dropout(x: T, attrs?: { dropoutP?: number; seed?: number; site?: number; step?: number }): T
+  /** a (... M K) float · b (*) float · packedB (P) float32 · c (*) float · bias (*) float · gate (*) float · residual (*) float */
+  gemm(a: T, b: T | null, packedB: T | null, c: T | null, bias: T | null, gate: T | null, residual: T | null, attrs?: { alpha?: number; beta?: number; n?: number; saveZ?: boolean; act?: 'none' | 'relu' | 'geluErf' | 'geluTanh' | 'silu'; dropoutP?: number; seed?: number; site?: number; step?: number }): { y: T; z: T | null }
+  /** b (K N) float */
+  gemmPack(b: T): T
+  /** dy (... N) float · z (*) float · gate (*) float */
+  gemmEpilogueBwd(dy: T, z: T | null, gate: T | null, attrs?: { biasGrad?: boolean; act?: 'none' | 'relu' | 'geluErf' | 'geluTanh' | 'silu'; dropoutP?: number; seed?: number; site?: number; step?: number }): { dz: T | null; dGate: T | null; dBias: T | null }
 }
 
 export interface OpSchema {
@@ -47,4 +53,7 @@ export const schema: readonly OpSchema[] = [
   {"name":"gated","inputs":[{"name":"gate","dims":"...","kind":"float"},{"name":"linear","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
   {"name":"gatedBwd","inputs":[{"name":"gate","dims":"...","kind":"float"},{"name":"linear","dims":"...","kind":"float"},{"name":"dY","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"dGate"},{"name":"dLinear"}],"cpu":true,"cuda":false},
   {"name":"dropout","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"gemm","inputs":[{"name":"a","dims":"... M K","kind":"float"},{"name":"b","dims":"*","kind":"float","optional":true},{"name":"packedB","dims":"P","kind":"float32","optional":true},{"name":"c","dims":"*","kind":"float","optional":true},{"name":"bias","dims":"*","kind":"float","optional":true},{"name":"gate","dims":"*","kind":"float","optional":true},{"name":"residual","dims":"*","kind":"float","optional":true}],"attrs":[{"name":"alpha","type":"float","fallback":1},{"name":"beta","type":"float","fallback":1},{"name":"n","type":"int","fallback":0},{"name":"saveZ","type":"bool","fallback":0},{"name":"act","type":"enum","fallback":0,"choices":["none","relu","geluErf","geluTanh","silu"]},{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"y"},{"name":"z","optional":true}],"cpu":true,"cuda":false},
+  {"name":"gemmPack","inputs":[{"name":"b","dims":"K N","kind":"float"}],"attrs":[],"outputs":[{"name":"packedB"}],"cpu":true,"cuda":false},
+  {"name":"gemmEpilogueBwd","inputs":[{"name":"dy","dims":"... N","kind":"float"},{"name":"z","dims":"*","kind":"float","optional":true},{"name":"gate","dims":"*","kind":"float","optional":true}],"attrs":[{"name":"biasGrad","type":"bool","fallback":0},{"name":"act","type":"enum","fallback":0,"choices":["none","relu","geluErf","geluTanh","silu"]},{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"dz","optional":true},{"name":"dGate","optional":true},{"name":"dBias","optional":true}],"cpu":true,"cuda":false},
 ]

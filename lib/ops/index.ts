@@ -1,3 +1,4 @@
 export * from './activation.ts'
 export * from './dropout.ts'
 export * from './elementwise.ts'
+export * from './gemm.ts'

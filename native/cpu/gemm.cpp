@@ -7,15 +7,9 @@
 namespace duo::cpu::DUO_ISA {
 namespace {
 
-Dropout dropoutOf(const OpCall& call, int64_t columns) {
-  return {.at = {uint64_t(call.integer("seed")), uint32_t(call.integer("site")), uint32_t(call.integer("step"))},
-          .rule = DropoutRule(call.number("dropoutP")),
-          .rowLength = columns};
-}
-
 const float* dataOf(const OpCall& call, const char* name) { return call.has(name) ? call.in(name).f32() : nullptr; }
 
-Epilogue epilogueOf(const OpCall& call) {
+Epilogue epilogueOf(const OpCall& call, const Dropout& dropout) {
   const TensorArg& y = call.out("y");
   const float beta = call.f32("beta");
   return {.y = y.f32(),
@@ -27,7 +21,7 @@ Epilogue epilogueOf(const OpCall& call) {
           .z = call.wants("z") ? call.out("z").f32() : nullptr,
           .act = Activation(call.integer("act")),
           .gate = dataOf(call, "gate"),
-          .dropout = dropoutOf(call, y.dims.back()),
+          .dropout = dropout.active() ? &dropout : nullptr,
           .residual = dataOf(call, "residual")};
 }
 
@@ -64,13 +58,14 @@ void gemm(const OpCall& call) {
   const TensorArg &a = call.in("a"), &b = call.in("b"), &y = call.out("y");
   if (y.count() == 0) return;
   const int64_t m = call.dim("M"), n = y.dims.back(), k = call.dim("K");
+  const Dropout dropout(call);
   Product whole{.m = m,
                 .n = n,
                 .k = k,
                 .a = viewOf(a),
                 .b = {},
                 .packedB = dataOf(call, "packedB"),
-                .epilogue = epilogueOf(call)};
+                .epilogue = epilogueOf(call, dropout)};
   if (b.present) whole.b = viewOf(b);
   int64_t rows, stride, batch = y.count() / (m * n);
   if ((!b.present || b.dims.rank() == 2) && flattenRows(a, rows, stride)) {
@@ -106,23 +101,22 @@ struct EpilogueBwdRow {
   const float *dy, *z, *gate;
   float *dz, *dGate, *dBias;
   Activation act;
+  const Dropout& dropout;
 
-  void run(const Dropout& dropout, int64_t row, int64_t columns) const {
-    constexpr int64_t kBlock = 64;
-    float factors[kBlock] = {};
-    for (int64_t block = 0; block < columns; block += kBlock) {
-      const int64_t end = std::min(block + kBlock, columns);
-      if (dropout.rule.active()) dropout.factors(row, block, end - block, factors);
-      for (int64_t j = block; j < end; j += VecF::kLanes) {
-        const int64_t n = end - j;
-        VecF d = loadPart(dy + j, n);
-        if (dropout.rule.active()) d = d * VecF::load(factors + (j - block));
-        if (dGate) storePart(d * activate(act, loadPart(z + j, n)), dGate + j, n);
-        if (gate) d = d * loadPart(gate + j, n);
-        if (act != Activation::kNone) d = d * activateGrad(act, loadPart(z + j, n));
-        if (dz) storePart(d, dz + j, n);
-        if (dBias) storePart(loadPart(dBias + j, n) + d, dBias + j, n);
-      }
+  void run(int64_t row, int64_t columns) const {
+    float factors[kDropoutChunk];
+    for (int64_t begin = 0; begin < columns; begin += kDropoutChunk) {
+      if (dropout.active()) dropoutFactors(dropout, dropoutRowStart(row, columns) + uint64_t(begin), factors);
+      forLanes(std::min<int64_t>(columns - begin, kDropoutChunk), [&](int64_t i, auto lanes) {
+        const int64_t j = begin + i;
+        VecF d = load(dy + j, lanes);
+        if (dropout.active()) d = dropped(d, load(factors + i, lanes));
+        if (dGate) store(d * activate(act, load(z + j, lanes)), dGate + j, lanes);
+        if (gate) d = d * load(gate + j, lanes);
+        if (act != Activation::kNone) d = d * activateGrad(act, load(z + j, lanes));
+        if (dz) store(d, dz + j, lanes);
+        if (dBias) store(load(dBias + j, lanes) + d, dBias + j, lanes);
+      });
     }
   }
 };
@@ -138,15 +132,16 @@ void gemmEpilogueBwd(const OpCall& call) {
   const auto out = [&](const char* name) { return call.wants(name) ? call.out(name).f32() : nullptr; };
   const float *z = dataOf(call, "z"), *gate = dataOf(call, "gate");
   float *dz = out("dz"), *dGate = out("dGate"), *dBias = out("dBias");
-  const Dropout dropout = dropoutOf(call, columns);
+  const Dropout dropout(call);
   if (columns == 0) return;
   parallelFor(chunks, [&](int64_t chunk, int) {
     float* sums = dBias ? call.scratch<float>() + chunk * columns : nullptr;
     if (sums) std::fill_n(sums, columns, 0.f);
     for (int64_t row = chunk * height; row < std::min((chunk + 1) * height, rows); ++row) {
       const auto at = [by = row * columns](auto* p) { return p ? p + by : p; };
-      EpilogueBwdRow{at(dy.f32()), at(z), at(gate), at(dz), at(dGate), sums, Activation(call.integer("act"))}.run(
-          dropout, row, columns);
+      const EpilogueBwdRow work{at(dy.f32()), at(z), at(gate), at(dz), at(dGate), sums, Activation(call.integer("act")),
+                                dropout};
+      work.run(row, columns);
     }
   });
   if (!dBias) return;

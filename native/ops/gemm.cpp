@@ -3,6 +3,7 @@
 // Transposes are views: both operands may have any strides. B may be given packed (gemmPack), for weights that are used
 // many times. The gradients of A, B and C are products and scalings of dz, which gemmEpilogueBwd computes from dy.
 #include "cpu/kernels.h"
+#include "ops/dropout.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -10,21 +11,11 @@ namespace {
 
 using cpu::GemmTile;
 
-constexpr double kMaxUint32 = 4294967295.0;
-
 GemmTile tile() { return cpu::gemmTile(cpu::activeIsa()); }
 
-// Dropout's place in the run (core/rng.h), shared by both directions.
 std::vector<AttrSpec> epilogueAttrs(std::vector<AttrSpec> own) {
-  const std::vector<AttrSpec> shared = {
-      {"act", AttrType::kEnum, 0, 0, 0, {"none", "relu", "geluErf", "geluTanh", "silu"}},
-      {"dropoutP", AttrType::kFloat, 0, 0, 1},
-      {"seed", AttrType::kInt, 0, 0},
-      {"site", AttrType::kInt, 0, 0, kMaxUint32},
-      {"step", AttrType::kInt, 0, 0, kMaxUint32},
-  };
-  own.insert(own.end(), shared.begin(), shared.end());
-  return own;
+  own.push_back({"act", AttrType::kEnum, 0, 0, 0, {"none", "relu", "geluErf", "geluTanh", "silu"}});
+  return withDropout(std::move(own));
 }
 
 // Columns of B, which is (K, N) or (..., K, N) with a's leading dimensions, or packed.

@@ -2,6 +2,7 @@ import { gatedCases, unaryCases } from './activation.ts'
 import type { Case } from './case.ts'
 import { dropoutCases } from './dropout.ts'
 import { elementwiseCases, storageCases } from './elementwise.ts'
+import { gemmCases } from './gemm.ts'
 
 /** Every case of every op family, one line each. */
 export const cases: readonly Case[] = [
@@ -10,4 +11,5 @@ export const cases: readonly Case[] = [
   ...unaryCases,
   ...gatedCases,
   ...dropoutCases,
+  ...gemmCases,
 ]

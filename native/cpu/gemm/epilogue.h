@@ -2,8 +2,8 @@
 //   z = α·AB + β·C + bias;   y = dropout(act(z) ⊙ gate) + residual
 // All operands but the bias are M × N with the row stride of y.
 #pragma once
-#include "core/rng.h"
-#include "cpu/gemm/micro_kernel.h"
+#include "cpu/dropout.h"
+#include "cpu/lanes.h"
 #include "cpu/vec_math.h"
 
 namespace duo::cpu::DUO_ISA {
@@ -32,32 +32,12 @@ inline VecF activateGrad(Activation act, VecF z) {
     case Activation::kGeluTanh: return geluTanhGrad(z);
     case Activation::kSilu: {
       const VecF s = sigmoid(z);
-      return fma(z * s, one - s, s);
+      // From −88 on s is 0 and stays so; bounded there, z·s cannot be inf · 0.
+      return s * fma(max(VecF::fill(-88.f), z), one - s, one);
     }
   }
   return one;
 }
-
-// Up to kLanes elements: whole registers without a mask, which is slow to store with on some machines.
-inline VecF loadPart(const float* p, int64_t n) { return n >= VecF::kLanes ? VecF::load(p) : VecF::load(p, n); }
-inline void storePart(VecF x, float* p, int64_t n) { n >= VecF::kLanes ? x.store(p) : x.store(p, n); }
-
-struct Dropout {
-  RandomSite at;
-  DropoutRule rule{0.0};
-  int64_t firstRow = 0;  // number of this matrix's row 0 among all rows that share the site
-  int64_t rowLength = 0;
-
-  // Factors of `count` elements of a row from `column` on.
-  void factors(int64_t row, int64_t column, int64_t count, float* out) const {
-    const uint64_t start = dropoutRowStart(firstRow + row, rowLength) + uint64_t(column);
-    for (int64_t i = 0; i < count;) {
-      const uint64_t element = start + uint64_t(i);
-      const auto group = draws(at, element / 8);
-      for (int64_t j = int64_t(element % 8); j < 8 && i < count; ++j) out[i++] = rule.factor(group[size_t(j)]);
-    }
-  }
-};
 
 struct Epilogue {
   float* y = nullptr;
@@ -68,13 +48,13 @@ struct Epilogue {
   float* z = nullptr;
   Activation act = Activation::kNone;
   const float* gate = nullptr;
-  Dropout dropout;
+  const Dropout* dropout = nullptr;  // null: nothing is dropped
+  int64_t dropoutRow = 0;            // number of row 0 among the rows that dropout numbers
   const float* residual = nullptr;
 
   // y = A·B, as the inner loop leaves it.
   bool plain() const {
-    return alpha == 1.f && !c && !bias && !z && act == Activation::kNone && !gate && !dropout.rule.active() &&
-           !residual;
+    return alpha == 1.f && !c && !bias && !z && act == Activation::kNone && !gate && !dropout && !residual;
   }
 
   // Row `row` becomes row 0: one matrix of a batch.
@@ -83,30 +63,57 @@ struct Epilogue {
     Epilogue result = *this;
     result.y = move(y), result.c = move(c), result.z = move(z), result.gate = move(gate);
     result.residual = move(residual);
-    result.dropout.firstRow += row;
+    result.dropoutRow += row;
     return result;
   }
 
-  // Finishes one row of a tile. `sums` has room for whole registers; `add`: y holds the sums over earlier k.
-  void finishRow(const float* sums, int64_t row, int64_t column, int64_t columns, bool add) const {
-    float factors[kTile.columns] = {};
-    if (dropout.rule.active()) dropout.factors(row, column, columns, factors);
+  // Finishes `columns` elements of a row from `column` on; `factors` are dropout's. `add`: y holds the sums over
+  // earlier k.
+  void finishRow(const float* sums, const float* factors, int64_t row, int64_t column, int64_t columns,
+                 bool add) const {
     const int64_t start = row * stride + column;
-    for (int64_t j = 0; j < columns; j += VecF::kLanes) {
-      const int64_t at = start + j, n = columns - j;
-      VecF x = VecF::load(sums + j);
-      if (add) x = loadPart(y + at, n) + x;
+    forLanes(columns, [&](int64_t j, auto lanes) {
+      const int64_t at = start + j;
+      VecF x = load(sums + j, lanes);
+      if (add) x = load(y + at, lanes) + x;
       x = VecF::fill(alpha) * x;
-      if (c) x = fma(VecF::fill(beta), loadPart(c + at, n), x);
-      if (bias) x = x + loadPart(bias + column + j, n);
-      if (z) storePart(x, z + at, n);
+      if (c) x = fma(VecF::fill(beta), load(c + at, lanes), x);
+      if (bias) x = x + load(bias + column + j, lanes);
+      if (z) store(x, z + at, lanes);
       x = activate(act, x);
-      if (gate) x = x * loadPart(gate + at, n);
-      if (dropout.rule.active()) x = x * VecF::load(factors + j);
-      if (residual) x = x + loadPart(residual + at, n);
-      storePart(x, y + at, n);
+      if (gate) x = x * load(gate + at, lanes);
+      if (dropout) x = dropped(x, load(factors + j, lanes));
+      if (residual) x = x + load(residual + at, lanes);
+      store(x, y + at, lanes);
+    });
+  }
+};
+
+// Factors of dropout for the rows of a strip, a chunk of columns at a time.
+template <int kRows>
+class DropoutStrip {
+ public:
+  DropoutStrip(const Epilogue& epilogue, int64_t row, int64_t rows) : epilogue_(epilogue), row_(row), rows_(rows) {}
+
+  // Of row `row` of the strip from `column` on; the columns of one tile are in one chunk.
+  const float* at(int64_t row, int64_t column) {
+    if (!epilogue_.dropout) return nullptr;
+    if (column / kDropoutChunk != chunk_) fill(column / kDropoutChunk);
+    return factors_[row] + column % kDropoutChunk;
+  }
+
+ private:
+  void fill(int64_t chunk) {
+    chunk_ = chunk;
+    for (int64_t r = 0; r < rows_; ++r) {
+      const uint64_t start = dropoutRowStart(epilogue_.dropoutRow + row_ + r, epilogue_.stride);
+      dropoutFactors(*epilogue_.dropout, start + uint64_t(chunk * kDropoutChunk), factors_[r]);
     }
   }
+
+  const Epilogue& epilogue_;
+  int64_t row_, rows_, chunk_ = -1;
+  float factors_[kRows][kDropoutChunk];
 };
 
 }  // namespace duo::cpu::DUO_ISA

@@ -23,10 +23,11 @@ struct GemmTile {
 
 // AVX2 and NEON: 6 × 16 floats are 12 of 16 or 24 of 32 registers, which leaves room for a row of B and an element of A
 // and covers the latency of a multiply-add (4 or 5 cycles, two a cycle). AVX-512: 12 × 32 are 24 of 32 registers.
+// Columns are a multiple of eight, so that a tile needs whole groups of dropout's draws.
 constexpr GemmTile gemmTile(Isa isa) {
   switch (isa) {
     case Isa::kAvx512: return {12, 32};
-    case Isa::kScalar: return {4, 4};
+    case Isa::kScalar: return {4, 8};
     default: return {6, 16};
   }
 }
@@ -51,6 +52,12 @@ constexpr int64_t gemmPackedFloats(GemmTile tile, int64_t k, int64_t n) { return
 constexpr int64_t gemmStripRows(GemmTile tile, int64_t left) {
   if (left >= 2 * tile.rows || left == tile.rows) return tile.rows;
   return left > tile.rows ? (left + 1) / 2 : left;
+}
+
+// Rows of the next group of strips that are packed together: never so that the last two strips fall into two groups.
+constexpr int64_t gemmPackedGroup(GemmTile tile, int64_t left) {
+  if (left <= kPackedRows) return left;
+  return left < kPackedRows + 2 * tile.rows ? roundUp(left / 2, tile.rows) : kPackedRows;
 }
 
 // C in items of `rows` × `columns`, but for the last of either.

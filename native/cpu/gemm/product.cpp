@@ -29,22 +29,27 @@ struct Item {
   }
 };
 
-void finishTile(const Epilogue& epilogue, const float* tile, int64_t row, int64_t column, int64_t rows, int64_t columns,
-                bool add) {
-  for (int64_t r = 0; r < rows; ++r) epilogue.finishRow(tile + r * kTile.columns, row + r, column, columns, add);
+// Finishes a tile of sums, whose first row is row `row` of C.
+template <int kRows>
+void finishTile(const Epilogue& epilogue, DropoutStrip<kRows>& dropout, const float* tile, int64_t row, int64_t column,
+                int64_t rows, int64_t columns, bool add) {
+  for (int64_t r = 0; r < rows; ++r) {
+    epilogue.finishRow(tile + r * kTile.columns, dropout.at(r, column), row + r, column, columns, add);
+  }
 }
 
 void multiplyByDots(const Product& p, const Item& item) {
   float tile[kDotRows * kTile.columns] = {};
-  for (int64_t j = item.columns.begin; j < item.columns.end; j += kTile.columns) {
-    const int64_t columns = std::min<int64_t>(item.columns.end - j, kTile.columns);
-    for (int64_t i = item.rows.begin; i < item.rows.end;) {
-      const int64_t left = item.rows.end - i;
-      const int64_t rows = left > kDotRows && left < 2 * kDotRows ? (left + 1) / 2 : std::min<int64_t>(left, kDotRows);
+  for (int64_t i = item.rows.begin; i < item.rows.end;) {
+    const int64_t left = item.rows.end - i;
+    const int64_t rows = left > kDotRows && left < 2 * kDotRows ? (left + 1) / 2 : std::min<int64_t>(left, kDotRows);
+    DropoutStrip<kDotRows> dropout(p.epilogue, i, rows);
+    for (int64_t j = item.columns.begin; j < item.columns.end; j += kTile.columns) {
+      const int64_t columns = std::min<int64_t>(item.columns.end - j, kTile.columns);
       dotTile(p.a.from(i, 0), p.b.from(0, j), p.k, rows, columns, tile);
-      finishTile(p.epilogue, tile, i, j, rows, columns, false);
-      i += rows;
+      finishTile(p.epilogue, dropout, tile, i, j, rows, columns, false);
     }
+    i += rows;
   }
 }
 
@@ -70,7 +75,7 @@ class BlockWalk {
     const Panels panels = panelsOfB();
     const bool packs = p_.a.columnStride != 1;
     for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
-      const int64_t group = packs ? std::min<int64_t>(item_.rows.end - i, kPackedRows) : item_.rows.end - i;
+      const int64_t group = packs ? gemmPackedGroup(kTile, item_.rows.end - i) : item_.rows.end - i;
       if (packs) packRows(p_.a.from(i, depth_.begin), group, item_.rows.end - i, depth_.size(), scratch_);
       const float* strip = scratch_;
       for (const int64_t end = i + group; i < end;) {
@@ -99,6 +104,7 @@ class BlockWalk {
   void multiplyStrip(const Panels& panels, int64_t row, int64_t rows, const float* packed) {
     const Epilogue& epilogue = p_.epilogue;
     float tile[kTile.rows * kTile.columns];
+    DropoutStrip<kTile.rows> dropout(epilogue, row, rows);
     const bool inPlace = plain_ || !last_;
     TileCall call{.a = packed ? packed : p_.a.at(row, depth_.begin),
                   .aStride = p_.a.rowStride,
@@ -118,7 +124,7 @@ class BlockWalk {
         kernel(call);
       } else {
         kernel(call);
-        finishTile(epilogue, tile, row, j, rows, columns, !first_);
+        finishTile(epilogue, dropout, tile, row, j, rows, columns, !first_);
       }
     }
   }

@@ -1,0 +1,233 @@
+import { differentiable } from '../autograd/differentiable.ts'
+import { gradEnabled } from '../autograd/grad-mode.ts'
+import { ShapeError, StateError } from '../errors.ts'
+import type { NativeOps } from '../native/schema.generated.ts'
+import { keep } from '../scope.ts'
+import { denseStrides, native, shapeText, sizeOf, Tensor } from '../tensor.ts'
+import { type DropoutOptions, dropoutAttrs } from './dropout.ts'
+
+/** Function at the end of a product: `geluErf` is ELECTRA's GELU, `geluTanh` T5 1.1's. */
+export type Activation = NonNullable<NonNullable<Parameters<NativeOps<Tensor>['gemm']>[7]>['act']>
+
+export interface EpilogueOptions extends DropoutOptions {
+  /** (N), added to every row. */
+  bias?: Tensor | null
+  /** @default 'none' */
+  act?: Activation
+  /** Shape of the result; multiplies it after the activation (gated GELU: the other projection). */
+  gate?: Tensor | null
+  /** Shape of the result; added last. */
+  residual?: Tensor | null
+}
+
+export interface GemmOptions extends EpilogueOptions {
+  /** Factor of the product. @default 1 */
+  alpha?: number
+  /** Factor of `c`; with 0, `c` is not read. @default 1 */
+  beta?: number
+  /** Shape of the result. */
+  c?: Tensor | null
+  /** Take a as (…, K, M). @default false */
+  transposeA?: boolean
+  /** Take b as (…, N, K), as weights are stored. @default false */
+  transposeB?: boolean
+}
+
+interface Attrs extends Required<DropoutOptions> {
+  readonly alpha: number
+  readonly beta: number
+  readonly transposeA: boolean
+  readonly transposeB: boolean
+  readonly act: Activation
+}
+
+/** A view with the last two dimensions exchanged, when asked for. */
+function oriented(x: Tensor, transpose: boolean): Tensor {
+  const rank = x.shape.length
+  if (rank < 2) throw new ShapeError(`gemm: expected at least 2 dimensions, got ${shapeText(x.shape)}`)
+  if (!transpose) return x
+  const exchange = (values: readonly number[]) => [
+    ...values.slice(0, -2),
+    values[rank - 1] as number,
+    values[rank - 2] as number,
+  ]
+  return x.view(exchange(x.shape), exchange(x.strides), x.offset)
+}
+
+/** All but the last dimension as one: a view where strides allow it, else a copy. */
+function asRows(x: Tensor): Tensor {
+  const columns = x.shape.at(-1) as number
+  const rows = sizeOf(x.shape.slice(0, -1))
+  const dense = denseStrides(x.shape)
+  const contiguous = x.shape.every((size, i) => size <= 1 || x.strides[i] === dense[i])
+  const source = contiguous ? x : native.cast(x, { dtype: x.dtype })
+  return source.view([rows, columns], [columns, 1], source.offset)
+}
+
+function multiply(a: Tensor, b: Tensor, alpha: number): Tensor {
+  return native.gemm(a, b, null, null, null, null, null, { alpha }).y
+}
+
+/** dA = α·dz·Bᵀ, in the layout of a. */
+function gradientOfA(dz: Tensor, b: Tensor, { alpha, transposeA }: Attrs): Tensor {
+  const bT = oriented(b, true)
+  if (!transposeA) return multiply(dz, bT, alpha)
+  // (dz·Bᵀ)ᵀ = B·dzᵀ; a matrix b that serves a whole batch is repeated by strides of 0.
+  const leading = dz.shape.slice(0, -2)
+  const missing = dz.shape.length - b.shape.length
+  const repeated = missing ? b.view([...leading, ...b.shape], [...leading.map(() => 0), ...b.strides], b.offset) : b
+  return multiply(repeated, oriented(dz, true), alpha)
+}
+
+/** dB = α·Aᵀ·dz, in the layout of b; summed over the batch where b has none. */
+function gradientOfB(a: Tensor, dz: Tensor, rank: number, { alpha, transposeB }: Attrs): Tensor {
+  const shared = rank < dz.shape.length
+  const rows = shared ? asRows(a) : a
+  const dRows = shared ? asRows(dz) : dz
+  return transposeB ? multiply(oriented(dRows, true), rows, alpha) : multiply(oriented(rows, true), dRows, alpha)
+}
+
+const gemmOp = differentiable('gemm', {
+  forward(
+    ctx,
+    a: Tensor,
+    b: Tensor | PackedWeight,
+    c: Tensor | null,
+    bias: Tensor | null,
+    gate: Tensor | null,
+    residual: Tensor | null,
+    attrs: Attrs,
+  ) {
+    const { transposeA, transposeB, alpha, beta, ...epilogue } = attrs
+    const packed = b instanceof PackedWeight ? b : null
+    const left = oriented(a, transposeA)
+    const right = packed ? null : oriented(b as Tensor, transposeB)
+    const saveZ = ctx.recording && (attrs.act !== 'none' || gate !== null)
+    const { y, z } = native.gemm(left, right, packed?.packed ?? null, c, bias, gate, residual, {
+      ...epilogue,
+      alpha,
+      beta,
+      n: packed?.n ?? 0,
+      saveZ,
+    })
+    ctx.save({
+      a: ctx.needs(1) ? left : null,
+      b: ctx.needs(0) ? (right ?? (packed as PackedWeight).weight) : null,
+      z,
+      gate,
+    })
+    // Handles of the forward alone: as long as they live, so does what they view.
+    for (const own of [left === a ? null : left, right === b ? null : right, z]) own?.dispose()
+    ctx.remember({ attrs, rankB: packed ? 2 : (b as Tensor).shape.length, epilogue })
+    return y
+  },
+  backward(ctx, dY) {
+    const { attrs, rankB, epilogue } = ctx.remembered as { attrs: Attrs; rankB: number; epilogue: object }
+    const { dz, dGate, dBias } = native.gemmEpilogueBwd(dY, ctx.savedOrNull('z'), ctx.savedOrNull('gate'), {
+      ...epilogue,
+      biasGrad: ctx.needs(3),
+    })
+    const d = dz ?? dY
+    return [
+      ctx.needs(0) ? gradientOfA(d, ctx.saved.b as Tensor, attrs) : null,
+      ctx.needs(1) ? gradientOfB(ctx.saved.a as Tensor, d, rankB, attrs) : null,
+      ctx.needs(2) ? (attrs.beta === 1 ? d : native.affine(d, { scale: attrs.beta })) : null,
+      dBias,
+      dGate,
+      ctx.needs(5) ? dY : null,
+    ]
+  },
+})
+
+/**
+ * Matrix product with what surrounds it in a layer, in one pass over the result:
+ *
+ *     z = α·A·B + β·C + bias        y = dropout(act(z) ⊙ gate) + residual
+ *
+ * @param a (…, M, K) float, at any strides.
+ * @param b (…, K, N) with the leading dimensions of a, (K, N) for all of them, or a weight packed beforehand.
+ * @returns (…, M, N) in the dtype of a; computed in float32.
+ * @throws {ShapeError} if shapes do not fit.
+ * @throws {ConfigError} if an option is out of its range.
+ * @see Goto and van de Geijn 2008, Anatomy of High-Performance Matrix Multiplication.
+ *   https://doi.org/10.1145/1356052.1356053
+ */
+export function gemm(a: Tensor, b: Tensor | PackedWeight, options: GemmOptions = {}): Tensor {
+  const { alpha = 1, beta = 1, transposeA = false, transposeB = false, act = 'none' } = options
+  const { c = null, bias = null, gate = null, residual = null } = options
+  if (b instanceof PackedWeight && transposeB) {
+    throw new StateError('gemm: expected transposeB to be given to PackedWeight, got it together with a packed weight')
+  }
+  const attrs = { ...dropoutAttrs(options), alpha, beta, transposeA, transposeB, act }
+  return gemmOp(a, b, c, bias, gate, residual, attrs)
+}
+
+/**
+ * A linear layer: dropout(act(x·Wᵀ + bias) ⊙ gate) + residual.
+ *
+ * @param x (…, K) float.
+ * @param weight (N, K), or packed by `new PackedWeight(weight, { transpose: true })`.
+ * @returns (…, N)
+ * @throws {ShapeError} if shapes do not fit.
+ */
+export function linear(x: Tensor, weight: Tensor | PackedWeight, options: EpilogueOptions = {}): Tensor {
+  return gemm(x, weight, { ...options, transposeB: weight instanceof Tensor })
+}
+
+/**
+ * A weight in the order in which the product reads it, for inference: packed when first used and again after an in-place
+ * update. It gets no gradient, while gradients pass through it to the other operand.
+ */
+export class PackedWeight {
+  /** @internal As (K, N). */
+  readonly weight: Tensor
+  readonly #source: Tensor
+  #packed: Tensor | null = null
+  #version = -1
+
+  /**
+   * @param weight (K, N) float; with `transpose` (N, K), as linear layers store it.
+   * @throws {ShapeError} if it is not a matrix.
+   */
+  constructor(weight: Tensor, { transpose = false }: { transpose?: boolean } = {}) {
+    if (weight.shape.length !== 2) {
+      throw new ShapeError(`PackedWeight: expected weight (K, N), got ${shapeText(weight.shape)}`)
+    }
+    this.#source = weight
+    this.weight = keep(transpose ? oriented(weight, true) : weight.detach())
+  }
+
+  get k(): number {
+    return this.weight.shape[0] as number
+  }
+
+  get n(): number {
+    return this.weight.shape[1] as number
+  }
+
+  /** @internal Up to date with the weight. */
+  get packed(): Tensor {
+    if (gradEnabled() && this.#source.requiresGrad) {
+      throw new StateError(
+        'PackedWeight: expected a weight without gradient (use noGrad, or multiply by the tensor itself), got one that requires it',
+      )
+    }
+    if (!this.#packed || this.#version !== this.weight.contents.version) {
+      this.#packed?.dispose()
+      this.#packed = keep(native.gemmPack(this.weight))
+      this.#version = this.weight.contents.version
+    }
+    return this.#packed
+  }
+
+  /** Gives the packed copy's memory back. */
+  dispose(): void {
+    this.#packed?.dispose()
+    this.#packed = null
+    this.weight.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}

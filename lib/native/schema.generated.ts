@@ -4,8 +4,6 @@
 export interface NativeOps<T> {
   /** a (*) float · b (*) float */
   binary(a: T, b: T, attrs: { op: 'add' | 'sub' | 'mul' | 'div' }): T
-  /** x (*) float */
-  affine(x: T, attrs?: { scale?: number; shift?: number }): T
   /** x (*) any, updated in place */
   fill(x: T, attrs: { value: number }): void
   /** x (*) float32, updated in place · y (*) float */
@@ -14,22 +12,16 @@ export interface NativeOps<T> {
   cast(x: T, attrs: { dtype: 'float32' | 'float16' | 'bfloat16' | 'int32' | 'uint8' | 'int8' }): T
   /** x (*) float */
   reduce(x: T, attrs: { kind: 'sum' | 'mean' | 'max'; axes: number; keepDims?: boolean }): T
-  /** x (...) float */
-  unary(x: T, attrs: { kind: 'neg' | 'abs' | 'square' | 'sqrt' | 'rsqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): T
-  /** at (...) float · dY (...) float */
-  unaryBwd(at: T, dY: T, attrs: { kind: 'neg' | 'abs' | 'square' | 'sqrt' | 'rsqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): T
-  /** gate (...) float · linear (...) float */
-  gated(gate: T, linear: T, attrs: { kind: 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): T
-  /** gate (...) float · linear (...) float · dY (...) float */
-  gatedBwd(gate: T, linear: T, dY: T, attrs: { kind: 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): { dGate: T; dLinear: T }
-  /** x (*) float */
-  dropout(x: T, attrs?: { dropoutP?: number; seed?: number; site?: number; step?: number }): T
-  /** a (... M K) float · b (*) float · packedB (P) float32 · c (*) float · bias (*) float · gate (*) float · residual (*) float */
-  gemm(a: T, b: T | null, packedB: T | null, c: T | null, bias: T | null, gate: T | null, residual: T | null, attrs?: { alpha?: number; beta?: number; n?: number; saveZ?: boolean; act?: 'none' | 'relu' | 'geluErf' | 'geluTanh' | 'silu'; dropoutP?: number; seed?: number; site?: number; step?: number }): { y: T; z: T | null }
-  /** b (K N) float */
-  gemmPack(b: T): T
-  /** dy (... N) float · z (*) float · gate (*) float */
-  gemmEpilogueBwd(dy: T, z: T | null, gate: T | null, attrs?: { biasGrad?: boolean; act?: 'none' | 'relu' | 'geluErf' | 'geluTanh' | 'silu'; dropoutP?: number; seed?: number; site?: number; step?: number }): { dz: T | null; dGate: T | null; dBias: T | null }
+  /** logits (N V) float · labels (N) int32 · weights (N) float */
+  crossEntropyFwd(logits: T, labels: T, weights: T | null, attrs?: { ignoreIndex?: number; labelSmoothing?: number; smoothing?: 'uniform' | 't5x'; zLoss?: number; reduction?: 'mean' | 'sum' | 'none' | 'weighted' }): { loss: T; lse: T; scale: T }
+  /** logits (N V) float · labels (N) int32 · weights (N) float · lse (N 2) float · scale () float · dLoss (*) float */
+  crossEntropyBwd(logits: T, labels: T, weights: T | null, lse: T, scale: T, dLoss: T, attrs?: { ignoreIndex?: number; labelSmoothing?: number; smoothing?: 'uniform' | 't5x'; zLoss?: number; reduction?: 'mean' | 'sum' | 'none' | 'weighted' }): T
+  /** logits (...) float · targets (...) float · mask (...) uint8 */
+  bceWithLogits(logits: T, targets: T, mask: T | null, attrs?: { reduction?: 'mean' | 'sum' | 'none'; gradient?: boolean }): { loss: T; dLogits: T | null }
+  /** logits (N) float · isReplaced (N) uint8 · mask (N) uint8 */
+  rtdLoss(logits: T, isReplaced: T, mask: T | null, attrs?: { gradient?: boolean }): { loss: T; dLogits: T | null }
+  /** logits (M V) float · originalIds (N) int32 · maskedPositions (M) int32 */
+  replaceTokens(logits: T, originalIds: T, maskedPositions: T, attrs: { temperature?: number; disallowCorrect?: boolean; seed: number; site?: number; step?: number }): { corruptedIds: T; isReplaced: T; sampledIds: T }
 }
 
 export interface OpSchema {
@@ -43,17 +35,13 @@ export interface OpSchema {
 
 export const schema: readonly OpSchema[] = [
   {"name":"binary","inputs":[{"name":"a","dims":"*","kind":"float"},{"name":"b","dims":"*","kind":"float"}],"attrs":[{"name":"op","type":"enum","choices":["add","sub","mul","div"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
-  {"name":"affine","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"scale","type":"float","fallback":1},{"name":"shift","type":"float","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
   {"name":"fill","inputs":[{"name":"x","dims":"*","kind":"any","mutated":true}],"attrs":[{"name":"value","type":"float"}],"outputs":[],"cpu":true,"cuda":false},
   {"name":"accumulate","inputs":[{"name":"x","dims":"*","kind":"float32","mutated":true},{"name":"y","dims":"*","kind":"float"}],"attrs":[],"outputs":[],"cpu":true,"cuda":false},
   {"name":"cast","inputs":[{"name":"x","dims":"*","kind":"any"}],"attrs":[{"name":"dtype","type":"enum","choices":["float32","float16","bfloat16","int32","uint8","int8"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
   {"name":"reduce","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["sum","mean","max"]},{"name":"axes","type":"int"},{"name":"keepDims","type":"bool","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
-  {"name":"unary","inputs":[{"name":"x","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["neg","abs","square","sqrt","rsqrt","exp","log","tanh","sigmoid","relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
-  {"name":"unaryBwd","inputs":[{"name":"at","dims":"...","kind":"float"},{"name":"dY","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["neg","abs","square","sqrt","rsqrt","exp","log","tanh","sigmoid","relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"dX"}],"cpu":true,"cuda":false},
-  {"name":"gated","inputs":[{"name":"gate","dims":"...","kind":"float"},{"name":"linear","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
-  {"name":"gatedBwd","inputs":[{"name":"gate","dims":"...","kind":"float"},{"name":"linear","dims":"...","kind":"float"},{"name":"dY","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"dGate"},{"name":"dLinear"}],"cpu":true,"cuda":false},
-  {"name":"dropout","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
-  {"name":"gemm","inputs":[{"name":"a","dims":"... M K","kind":"float"},{"name":"b","dims":"*","kind":"float","optional":true},{"name":"packedB","dims":"P","kind":"float32","optional":true},{"name":"c","dims":"*","kind":"float","optional":true},{"name":"bias","dims":"*","kind":"float","optional":true},{"name":"gate","dims":"*","kind":"float","optional":true},{"name":"residual","dims":"*","kind":"float","optional":true}],"attrs":[{"name":"alpha","type":"float","fallback":1},{"name":"beta","type":"float","fallback":1},{"name":"n","type":"int","fallback":0},{"name":"saveZ","type":"bool","fallback":0},{"name":"act","type":"enum","fallback":0,"choices":["none","relu","geluErf","geluTanh","silu"]},{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"y"},{"name":"z","optional":true}],"cpu":true,"cuda":false},
-  {"name":"gemmPack","inputs":[{"name":"b","dims":"K N","kind":"float"}],"attrs":[],"outputs":[{"name":"packedB"}],"cpu":true,"cuda":false},
-  {"name":"gemmEpilogueBwd","inputs":[{"name":"dy","dims":"... N","kind":"float"},{"name":"z","dims":"*","kind":"float","optional":true},{"name":"gate","dims":"*","kind":"float","optional":true}],"attrs":[{"name":"biasGrad","type":"bool","fallback":0},{"name":"act","type":"enum","fallback":0,"choices":["none","relu","geluErf","geluTanh","silu"]},{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"dz","optional":true},{"name":"dGate","optional":true},{"name":"dBias","optional":true}],"cpu":true,"cuda":false},
+  {"name":"crossEntropyFwd","inputs":[{"name":"logits","dims":"N V","kind":"float"},{"name":"labels","dims":"N","kind":"int32"},{"name":"weights","dims":"N","kind":"float","optional":true}],"attrs":[{"name":"ignoreIndex","type":"int","fallback":-100},{"name":"labelSmoothing","type":"float","fallback":0},{"name":"smoothing","type":"enum","fallback":0,"choices":["uniform","t5x"]},{"name":"zLoss","type":"float","fallback":0},{"name":"reduction","type":"enum","fallback":0,"choices":["mean","sum","none","weighted"]}],"outputs":[{"name":"loss"},{"name":"lse"},{"name":"scale"}],"cpu":true,"cuda":false},
+  {"name":"crossEntropyBwd","inputs":[{"name":"logits","dims":"N V","kind":"float"},{"name":"labels","dims":"N","kind":"int32"},{"name":"weights","dims":"N","kind":"float","optional":true},{"name":"lse","dims":"N 2","kind":"float"},{"name":"scale","dims":"","kind":"float"},{"name":"dLoss","dims":"*","kind":"float"}],"attrs":[{"name":"ignoreIndex","type":"int","fallback":-100},{"name":"labelSmoothing","type":"float","fallback":0},{"name":"smoothing","type":"enum","fallback":0,"choices":["uniform","t5x"]},{"name":"zLoss","type":"float","fallback":0},{"name":"reduction","type":"enum","fallback":0,"choices":["mean","sum","none","weighted"]}],"outputs":[{"name":"dLogits"}],"cpu":true,"cuda":false},
+  {"name":"bceWithLogits","inputs":[{"name":"logits","dims":"...","kind":"float"},{"name":"targets","dims":"...","kind":"float"},{"name":"mask","dims":"...","kind":"uint8","optional":true}],"attrs":[{"name":"reduction","type":"enum","fallback":0,"choices":["mean","sum","none"]},{"name":"gradient","type":"bool","fallback":0}],"outputs":[{"name":"loss"},{"name":"dLogits","optional":true}],"cpu":true,"cuda":false},
+  {"name":"rtdLoss","inputs":[{"name":"logits","dims":"N","kind":"float"},{"name":"isReplaced","dims":"N","kind":"uint8"},{"name":"mask","dims":"N","kind":"uint8","optional":true}],"attrs":[{"name":"gradient","type":"bool","fallback":0}],"outputs":[{"name":"loss"},{"name":"dLogits","optional":true}],"cpu":true,"cuda":false},
+  {"name":"replaceTokens","inputs":[{"name":"logits","dims":"M V","kind":"float"},{"name":"originalIds","dims":"N","kind":"int32"},{"name":"maskedPositions","dims":"M","kind":"int32"}],"attrs":[{"name":"temperature","type":"float","fallback":1},{"name":"disallowCorrect","type":"bool","fallback":0},{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"corruptedIds"},{"name":"isReplaced"},{"name":"sampledIds"}],"cpu":true,"cuda":false},
 ]

@@ -1,4 +1,7 @@
 export * from './activation.ts'
 export * from './dropout.ts'
+export * from './binary-cross-entropy.ts'
+export * from './cross-entropy.ts'
 export * from './elementwise.ts'
 export * from './gemm.ts'
+export * from './replace-tokens.ts'

@@ -41,5 +41,10 @@ DUO_CPU_KERNEL(gated)
 DUO_CPU_KERNEL(gatedBwd)
 DUO_CPU_KERNEL(dropout)
 DUO_CPU_KERNEL(gemm) DUO_CPU_KERNEL(gemmPack) DUO_CPU_KERNEL(gemmEpilogueBwd)
+DUO_CPU_KERNEL(crossEntropyFwd)
+DUO_CPU_KERNEL(crossEntropyBwd)
+DUO_CPU_KERNEL(bceWithLogits)
+DUO_CPU_KERNEL(rtdLoss)
+DUO_CPU_KERNEL(replaceTokens)
 
 }  // namespace duo::cpu

@@ -60,4 +60,13 @@ void parallelRows(Rows shape, int64_t grain, const Fn& fn) {
   });
 }
 
+// Calls fn(row, worker) over all rows, `block` of them for each thread at a time.
+template <typename Fn>
+void parallelRowBlocks(int64_t rows, int64_t block, const Fn& fn) {
+  block = std::max<int64_t>(block, 1);
+  parallelFor((rows + block - 1) / block, [&](int64_t i, int worker) {
+    for (int64_t row = i * block, end = std::min(rows, row + block); row < end; ++row) fn(row, worker);
+  });
+}
+
 }  // namespace duo::cpu

@@ -11,5 +11,8 @@ void registerReduce(std::vector<OpDef>& ops);
 void registerActivation(std::vector<OpDef>& ops);
 void registerDropout(std::vector<OpDef>& ops);
 void registerGemm(std::vector<OpDef>& ops);
+void registerCrossEntropy(std::vector<OpDef>& ops);
+void registerBinaryCrossEntropy(std::vector<OpDef>& ops);
+void registerReplaceTokens(std::vector<OpDef>& ops);
 
 }  // namespace duo

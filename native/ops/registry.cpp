@@ -143,6 +143,9 @@ const std::vector<OpDef>& registry() {
     registerActivation(list);
     registerDropout(list);
     registerGemm(list);
+    registerCrossEntropy(list);
+    registerBinaryCrossEntropy(list);
+    registerReplaceTokens(list);
     return list;
   }();
   return ops;

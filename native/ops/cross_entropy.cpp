@@ -1,0 +1,74 @@
+// Softmax cross-entropy over a vocabulary.
+#include "cpu/kernels.h"
+#include "ops/families.h"
+#include "ops/vocabulary.h"
+
+namespace duo {
+namespace {
+
+enum Reduction { kMean, kSum, kNone, kWeighted };
+
+void checkLoss(const OpCall& call) {
+  const bool weighted = call.integer("reduction") == kWeighted;
+  call.expect(call.has("weights") == weighted, ErrorCode::kConfig, weighted ? "weights" : "no weights",
+              weighted ? "reduction weighted without them" : "weights without reduction weighted");
+  const bool t5x = call.integer("smoothing") == 1 && call.number("labelSmoothing") > 0;
+  call.expect(!t5x || call.dim("V") > 1, ErrorCode::kShape, "at least two classes to smooth over", "one");
+}
+
+Dims lossDims(const OpCall& call) { return call.integer("reduction") == kNone ? Dims{call.dim("N")} : Dims{}; }
+
+std::vector<OutputShape> forwardShapes(const OpCall& call) {
+  return {{lossDims(call)}, {{call.dim("N"), 2}}, {Dims{}}};
+}
+
+void checkBackward(const OpCall& call) {
+  checkLoss(call);
+  call.expectShape("dLoss", lossDims(call));
+}
+
+// A float for each row's loss, and for each worker the partial sums of a row.
+size_t forwardWorkspace(const OpCall& call) {
+  const int64_t sums = 2 * vocabBlocks(call.dim("V"));
+  return size_t(call.dim("N") + cpu::scratchSlots() * sums) * sizeof(float);
+}
+
+std::vector<AttrSpec> lossAttrs() {
+  return {{"ignoreIndex", AttrType::kInt, -100, -2147483648., 2147483647.},
+          {"labelSmoothing", AttrType::kFloat, 0, 0, 0.999999},
+          {"smoothing", AttrType::kEnum, 0, 0, 0, {"uniform", "t5x"}},
+          {"zLoss", AttrType::kFloat, 0, 0, 1e6},
+          {"reduction", AttrType::kEnum, 0, 0, 0, {"mean", "sum", "none", "weighted"}}};
+}
+
+}  // namespace
+
+void registerCrossEntropy(std::vector<OpDef>& ops) {
+  const InputSpec labels = {"labels", "N", Kind::kInt32};
+  const InputSpec weights = {.name = "weights", .dims = "N", .optional = true};
+  ops.push_back({
+      .name = "crossEntropyFwd",  // lse as max and log Σ exp(l − max); scale: what the reduction multiplies rows with
+      .inputs = {{"logits", "N V", Kind::kFloat, Layout::kRows}, labels, weights},
+      .attrs = lossAttrs(),
+      .outputs = {{"loss"}, {"lse"}, {"scale"}},
+      .check = checkLoss,
+      .shapes = forwardShapes,
+      .workspace = forwardWorkspace,
+      .cpu = cpu::crossEntropyFwd,
+  });
+  ops.push_back({
+      .name = "crossEntropyBwd",
+      .inputs = {{"logits", "N V", Kind::kFloat, Layout::kRows},
+                 labels,
+                 weights,
+                 {"lse", "N 2"},
+                 {"scale", ""},
+                 {"dLoss", "*"}},
+      .attrs = lossAttrs(),
+      .outputs = {{"dLogits", "N V", "logits"}},
+      .check = checkBackward,
+      .cpu = cpu::crossEntropyBwd,
+  });
+}
+
+}  // namespace duo

@@ -25,7 +25,8 @@ export interface CrossEntropyOptions {
 }
 
 /** @internal Splits the weights from the attributes that the native losses take. */
-export function lossOptions(op: string, { weights = null, ...attrs }: CrossEntropyOptions) {
+export function lossOptions<T extends { weights?: Tensor | null }>(op: string, options: T) {
+  const { weights = null, ...attrs } = options
   if (gradEnabled() && weights?.requiresGrad) {
     throw new StateError(`${op}: expected weights without gradient, got some that require it`)
   }

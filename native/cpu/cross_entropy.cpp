@@ -39,7 +39,7 @@ void crossEntropyFwd(const OpCall& call) {
   float* lse = call.out("lse").f32();
   parallelRowBlocks(n, kGrain / std::max<int64_t>(v, 1), [&](int64_t i, int worker) {
     const bool kept = p.labels.kept(i);
-    const BlockSums sums = BlockSums::in(scratch + n + worker * BlockSums::floats(v), v);
+    const BlockSums sums = BlockSums::in(scratch + n + worker * rowSumFloats(v), v);
     const RowSum row = kept ? sumRow(p.row(i), v, 1.f, sums) : RowSum{};
     lse[2 * i] = row.max, lse[2 * i + 1] = row.logSum;
     rows[i] = kept ? float(rowLoss(p.rule, p.row(i), v, p.labels.data[i], row)) : 0.f;

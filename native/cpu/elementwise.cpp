@@ -1,7 +1,7 @@
 // Element-wise kernels, memory-bound all of them.
 //   binary: y = a <op> b over the broadcast shape; reads 8 bytes, writes 4 an element
 //   affine: y = scale · x + shift; reads 4 bytes, writes 4
-//   fill: x = value · accumulate: x += y · cast: y = x in another dtype
+//   fill: x = value · accumulate: x += y · scale: x *= factor · cast: y = x in another dtype
 #include <cmath>
 
 #include "core/half.h"
@@ -168,6 +168,22 @@ void accumulate(const OpCall& call) {
         (VecF::load(px + c) + VecF::load(py + c)).store(px + c);
     }
     for (; c < shape.columns; ++c) px[c * stepX] += py[c * stepY];
+  });
+}
+
+void scale(const OpCall& call) {
+  const TensorArg& x = call.in("x");
+  const float factor = *call.in("factor").f32();
+  if (factor == 1.f) return;
+  const int64_t step = columnStride(x);
+  parallelRows(rowsOf(x.dims), kGrain, [&, shape = rowsOf(x.dims)](int64_t row) {
+    float* p = x.f32() + rowOffset(x.dims, x.strides, row);
+    int64_t c = 0;
+    if (step == 1) {
+      for (; c + VecF::kLanes <= shape.columns; c += VecF::kLanes)
+        (VecF::load(p + c) * VecF::fill(factor)).store(p + c);
+    }
+    for (; c < shape.columns; ++c) p[c * step] *= factor;
   });
 }
 

@@ -17,7 +17,7 @@ void replaceTokens(const OpCall& call) {
   constexpr int64_t kGrain = 16384;  // logits a thread takes at a time, at least a row
   parallelRowBlocks(replacement.m, kGrain / std::max<int64_t>(v, 1), [&](int64_t i, int worker) {
     const float* l = logits.f32() + i * logits.strides[0];
-    const BlockSums sums = BlockSums::in(call.scratch<float>() + worker * BlockSums::floats(v), v);
+    const BlockSums sums = BlockSums::in(call.scratch<float>() + worker * rowSumFloats(v), v);
     sumBlocks(l, v, sampler.inverseTemperature, sums);
     sampled[i] = sampler.draw(l, v, i, replacement.correct(i), sums);
   });

@@ -34,7 +34,7 @@ struct TokenSampler {
     return (double(words[size_t(row % 4)]) + 0.5) * 0x1p-32;
   }
 
-  // `sums`: as sumBlocks leaves them, of this temperature; used up.
+  // `sums`: as sumBlocks leaves them, of this temperature; used up when a token is excluded.
   int32_t draw(const float* l, int64_t v, int64_t row, int32_t correct, const BlockSums& sums) const {
     const int64_t excluded = disallowCorrect ? correct : -1;
     if (excluded >= 0) sumWithout(l, v, excluded, sums);
@@ -43,9 +43,9 @@ struct TokenSampler {
 
     double left = uniform(row) * total.sum;
     int64_t block = 0, last = 0;
-    for (const int64_t count = vocabBlocks(v); block < count && left >= double(sums.sum[block]); ++block) {
-      left -= double(sums.sum[block]);
-      if (sums.sum[block] > 0) last = block;
+    for (const int64_t count = vocabBlocks(v); block < count && left >= double(sums.share[block]); ++block) {
+      left -= double(sums.share[block]);
+      if (sums.share[block] > 0) last = block;
     }
     // Rounding of the running difference may walk past the end; what is left is then the last block's whole sum.
     const bool inside = block < vocabBlocks(v);

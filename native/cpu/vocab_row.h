@@ -12,13 +12,15 @@
 
 namespace duo::cpu::DUO_ISA {
 
-// Partial sums of a row, one for each block of kVocabBlock columns: Σ exp((l − max)/T) and the block's max. A NaN among
-// the logits makes its block's sum NaN.
+// Partial sums of a row, one for each block of kVocabBlock columns: Σ exp((l − max)/T), the block's max, and its share
+// of the row's sum. A NaN among the logits makes its block's sum NaN.
 struct BlockSums {
-  float *max, *sum;
+  float *max, *sum, *share;
 
-  static int64_t floats(int64_t v) { return 2 * vocabBlocks(v); }
-  static BlockSums in(float* scratch, int64_t v) { return {scratch, scratch + vocabBlocks(v)}; }
+  static BlockSums in(float* scratch, int64_t v) {
+    const int64_t blocks = vocabBlocks(v);
+    return {scratch, scratch + blocks, scratch + 2 * blocks};
+  }
 };
 
 constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
@@ -60,7 +62,7 @@ struct RowSum {
   double lse() const { return double(max) + double(logSum); }
 };
 
-// Adds the blocks up in order. Each block's sum becomes its share of the row's.
+// Writes the shares and adds them up in order.
 inline RowSum mergeBlocks(const BlockSums& blocks, int64_t v, float inverseTemperature) {
   const int64_t count = vocabBlocks(v);
   float top = kMinusInfinity;
@@ -70,8 +72,8 @@ inline RowSum mergeBlocks(const BlockSums& blocks, int64_t v, float inverseTempe
   for (int64_t b = 0; b < count; b += VecF::kLanes) {
     const int64_t n = std::min<int64_t>(count - b, VecF::kLanes);
     const VecF factor = expFlushed((VecF::load(blocks.max + b, n) - shift) * scale);
-    (VecF::load(blocks.sum + b, n) * factor).store(blocks.sum + b, n);
-    for (int64_t j = b; j < b + n; ++j) total += double(blocks.sum[j]);
+    (VecF::load(blocks.sum + b, n) * factor).store(blocks.share + b, n);
+    for (int64_t j = b; j < b + n; ++j) total += double(blocks.share[j]);
   }
   return {top, float(std::log(total)), total};
 }

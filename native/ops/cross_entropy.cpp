@@ -1,5 +1,6 @@
 // Softmax cross-entropy over a vocabulary.
 #include "cpu/kernels.h"
+#include "cpu/linear_loss_plan.h"
 #include "ops/families.h"
 #include "ops/vocabulary.h"
 
@@ -29,9 +30,17 @@ void checkBackward(const OpCall& call) {
 
 // A float for each row's loss, and for each worker the partial sums of a row.
 size_t forwardWorkspace(const OpCall& call) {
-  const int64_t sums = 2 * vocabBlocks(call.dim("V"));
-  return size_t(call.dim("N") + cpu::scratchSlots() * sums) * sizeof(float);
+  return size_t(call.dim("N") + cpu::scratchSlots() * rowSumFloats(call.dim("V"))) * sizeof(float);
 }
+
+std::vector<OutputShape> linearShapes(const OpCall& call) {
+  return {{lossDims(call)},
+          {call.in("x").dims, DType::kFloat32, call.flag("gradX")},
+          {call.in("weight").dims, DType::kFloat32, call.flag("gradWeight")},
+          {{call.dim("V")}, DType::kFloat32, call.flag("gradBias")}};
+}
+
+size_t linearWorkspace(const OpCall& call) { return cpu::LinearLossPlan(call).bytes(); }
 
 std::vector<AttrSpec> lossAttrs() {
   return {{"ignoreIndex", AttrType::kInt, -100, -2147483648., 2147483647.},
@@ -68,6 +77,26 @@ void registerCrossEntropy(std::vector<OpDef>& ops) {
       .outputs = {{"dLogits", "N V", "logits"}},
       .check = checkBackward,
       .cpu = cpu::crossEntropyBwd,
+  });
+  std::vector<AttrSpec> linearAttrs = lossAttrs();
+  for (const char* name : {"gradX", "gradWeight", "gradBias"}) linearAttrs.push_back({name, AttrType::kBool, 0});
+  ops.push_back({
+      .name = "linearCrossEntropy",  // of logits x·Wᵀ + bias; dLoss: upstream gradient of each row, for reduction none
+      .inputs = {{"x", "N K", Kind::kFloat, Layout::kRows},
+                 {"weight", "V K", Kind::kFloat, Layout::kRows},
+                 {.name = "bias", .dims = "V", .optional = true},
+                 labels,
+                 weights,
+                 {.name = "dLoss", .dims = "N", .optional = true}},
+      .attrs = linearAttrs,
+      .outputs = {{"loss"},
+                  {.name = "dX", .optional = true},
+                  {.name = "dWeight", .optional = true},
+                  {.name = "dBias", .optional = true}},
+      .check = checkLoss,
+      .shapes = linearShapes,
+      .workspace = linearWorkspace,
+      .cpu = cpu::linearCrossEntropy,
   });
 }
 

@@ -65,6 +65,12 @@ void registerElementwise(std::vector<OpDef>& ops) {
       .cpu = cpu::accumulate,
   });
   ops.push_back({
+      .name = "scale",  // x *= factor: a gradient that forward computed, by the one that arrives
+      .inputs = {{.name = "x", .dims = "*", .kind = Kind::kFloat32, .layout = Layout::kStrided, .mutated = true},
+                 {"factor", ""}},
+      .cpu = cpu::scale,
+  });
+  ops.push_back({
       .name = "cast",  // y = x in another dtype; floats round to nearest even, to integers they truncate and saturate
       .inputs = {{"x", "*", Kind::kAny, Layout::kStrided}},
       .attrs = {{"dtype",

@@ -9,6 +9,9 @@ namespace duo {
 constexpr int64_t kVocabBlock = 128;
 constexpr int64_t vocabBlocks(int64_t v) { return (v + kVocabBlock - 1) / kVocabBlock; }
 
+// Floats of scratch memory for the partial sums of one row: of each block its max, its sum and its share.
+constexpr int64_t rowSumFloats(int64_t v) { return 3 * vocabBlocks(v); }
+
 // Rows of logits that a linear loss holds at a time: 32 MiB of them, so that one pass over dWeight (which every block
 // of tokens reads and writes) is shared by 256 tokens of a 32k vocabulary, but at most 512: then a product over the
 // rows of a block is one block of the GEMM's depth, and may add to what its output holds.

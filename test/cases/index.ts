@@ -3,7 +3,7 @@ import type { Case } from './case.ts'
 import { dropoutCases } from './dropout.ts'
 import { elementwiseCases, storageCases } from './elementwise.ts'
 import { gemmCases } from './gemm.ts'
-import { binaryCrossEntropyCases, crossEntropyCases, replaceTokensCases } from './losses.ts'
+import { lossCases } from './losses.ts'
 
 /** Every case of every op family, one line each. */
 export const cases: readonly Case[] = [
@@ -13,7 +13,5 @@ export const cases: readonly Case[] = [
   ...gatedCases,
   ...dropoutCases,
   ...gemmCases,
-  ...crossEntropyCases,
-  ...binaryCrossEntropyCases,
-  ...replaceTokensCases,
+  ...lossCases,
 ]

@@ -1,7 +1,14 @@
 import { ops } from '../../lib/index.ts'
 import { type BceReduction, bce, bceGradient } from '../reference/binary-cross-entropy.ts'
-import { crossEntropy, crossEntropyGradient, type LossRule } from '../reference/cross-entropy.ts'
+import {
+  crossEntropy,
+  crossEntropyGradient,
+  type LossRule,
+  linearLogits,
+  linearLogitsGradient,
+} from '../reference/cross-entropy.ts'
 import { replaceTokens, type Sampling } from '../reference/token-sampler.ts'
+import { fromFn, type NdArray, type Round } from '../reference/array.ts'
 import type { Case, Input, Random } from './case.ts'
 
 /** Labels in [0, v), about one in six of them ignored. */
@@ -37,7 +44,7 @@ function crossEntropyCase(name: string, n: number, v: number, rule: LossRule = {
 
 const oneInfinite = (i: number, random: Random) => (i % 7 === 3 ? -Infinity : random.normal())
 
-export const crossEntropyCases: Case[] = [
+const crossEntropyCases: Case[] = [
   crossEntropyCase('one class', 3, 1),
   crossEntropyCase('no rows', 0, 5),
   crossEntropyCase('plain', 1, 2),
@@ -106,7 +113,7 @@ function rtdCase(n: number, masked: boolean): Case {
   }
 }
 
-export const binaryCrossEntropyCases: Case[] = [
+const binaryCrossEntropyCases: Case[] = [
   bceCase('scalar', [], 'mean', false),
   bceCase('empty', [0, 3], 'mean', false),
   bceCase('plain', [7], 'mean', false),
@@ -139,7 +146,7 @@ function replaceCase(name: string, m: number, v: number, n: number, options: Sam
   }
 }
 
-export const replaceTokensCases: Case[] = [
+const replaceTokensCases: Case[] = [
   replaceCase('plain', 37, 1000, 100, { seed: 1 }),
   replaceCase('one class', 3, 1, 5, { seed: 2 }),
   replaceCase('one block', 19, 128, 40, { seed: 3, site: 5, step: 7 }),
@@ -155,4 +162,124 @@ export const replaceTokensCases: Case[] = [
     flops: 3 * 512 * 32128,
     bytes: 4 * 512 * 32128,
   },
+]
+
+interface LinearShape {
+  n: number
+  k: number
+  v: number
+  bias?: boolean
+}
+
+const linearInputs = ({ n, k, v, bias = false }: LinearShape): Record<string, Input> => ({
+  x: { shape: [n, k] },
+  weight: { shape: [v, k] },
+  ...(bias && { bias: { shape: [v] } }),
+})
+
+function linearGradient(x: Record<string, NdArray>, dLogits: NdArray, r: Round) {
+  const { bias, ...gradients } = linearLogitsGradient(x.x!, x.weight!, dLogits, r)
+  return x.bias ? { ...gradients, bias } : gradients
+}
+
+function linearCase(name: string, shape: LinearShape, rule: LossRule = {}, x: Partial<Input> = {}): Case {
+  const { n, k, v } = shape
+  const inputs = linearInputs(shape)
+  const logitsOf = (a: Readonly<Record<string, NdArray>>, r: Round) =>
+    linearLogits(a.x!, a.weight!, a.bias ?? null, r)
+  return {
+    name: `linearCrossEntropy ${name} (${n}, ${k}, ${v})`,
+    covers: ['linearCrossEntropy', 'scale'],
+    inputs: {
+      ...inputs,
+      x: { ...inputs.x!, ...x },
+      labels: labelsOf(n, v, rule.ignoreIndex),
+      ...(rule.reduction === 'weighted' && { weights: weightsOf(n) }),
+    },
+    run: (t) =>
+      ops.linearCrossEntropy(t.x!, t.weight!, t.bias ?? null, t.labels!, { ...rule, weights: t.weights ?? null }),
+    reference: (a, r) => [crossEntropy(logitsOf(a, r), a.labels!, rule, a.weights ?? null, r)],
+    gradient: (a, [dLoss], r) =>
+      linearGradient(a, crossEntropyGradient(logitsOf(a, r), a.labels!, rule, a.weights ?? null, dLoss!, r), r),
+  }
+}
+
+const linearCrossEntropyCases: Case[] = [
+  linearCase('one of each', { n: 1, k: 1, v: 1 }),
+  linearCase('no rows', { n: 0, k: 3, v: 5, bias: true }),
+  linearCase('plain', { n: 17, k: 8, v: 131 }),
+  linearCase('bias', { n: 13, k: 33, v: 129, bias: true }),
+  linearCase('two blocks of tokens', { n: 517, k: 5, v: 11, bias: true }),
+  linearCase('weighted, z', { n: 19, k: 7, v: 65, bias: true }, { reduction: 'weighted', zLoss: 1e-3 }),
+  linearCase('t5x sum', { n: 9, k: 16, v: 40 }, { reduction: 'sum', labelSmoothing: 0.1, smoothing: 't5x' }),
+  linearCase('none', { n: 23, k: 6, v: 47, bias: true }, { reduction: 'none', labelSmoothing: 0.1 }),
+  linearCase('row-strided', { n: 15, k: 9, v: 21 }, {}, { strided: 'rows' }),
+  {
+    ...linearCase('bench', { n: 512, k: 512, v: 32128 }),
+    flops: 2 * 512 * 512 * 32128,
+    bytes: 4 * (2 * 512 * 32128 + 512 * 512),
+  },
+]
+
+function generatorCase(
+  name: string,
+  tokens: number,
+  shape: LinearShape,
+  options: Sampling,
+  weighted = false,
+): Case {
+  const { n: m, k, v } = shape
+  const labels = (a: Readonly<Record<string, NdArray>>) =>
+    fromFn([m], (i) => a.originalIds!.data[a.positions!.data[i]!]!)
+  const logitsOf = (a: Readonly<Record<string, NdArray>>, r: Round) =>
+    linearLogits(a.x!, a.weight!, a.bias ?? null, r)
+  const rule: LossRule = { reduction: 'weighted' }
+  return {
+    name: `generatorObjective ${name} (${m}, ${k}, ${v})`,
+    covers: ['generatorObjective', 'scale'],
+    inputs: {
+      ...linearInputs(shape),
+      originalIds: { shape: [tokens], dtype: 'int32', values: (_, random) => random.integer(v) },
+      positions: { shape: [m], dtype: 'int32', values: (_, random) => random.integer(tokens) },
+      ...(weighted && { weights: weightsOf(m) }),
+    },
+    run: (t) => {
+      const bias = t.bias ?? null
+      const settings = { ...options, weights: t.weights ?? null }
+      const result = ops.generatorObjective(t.x!, t.weight!, bias, t.originalIds!, t.positions!, settings)
+      return [result.loss, result.corruptedIds, result.isReplaced, result.sampledIds]
+    },
+    reference: (a, r) => {
+      const logits = logitsOf(a, r)
+      return [
+        crossEntropy(logits, labels(a), rule, a.weights ?? null, r),
+        ...replaceTokens(logits, a.originalIds!, a.positions!, options),
+      ]
+    },
+    gradient: (a, [dLoss], r) =>
+      linearGradient(a, crossEntropyGradient(logitsOf(a, r), labels(a), rule, a.weights ?? null, dLoss!, r), r),
+    // Central differences would step over edges of the CDF.
+    centralDifferences: false,
+  }
+}
+
+const generatorObjectiveCases: Case[] = [
+  generatorCase('plain', 50, { n: 21, k: 8, v: 300 }, { seed: 11 }),
+  generatorCase('bias, weights', 50, { n: 33, k: 5, v: 129, bias: true }, { seed: 12, step: 3 }, true),
+  generatorCase('hot', 40, { n: 9, k: 12, v: 257, bias: true }, { seed: 13, temperature: 2, disallowCorrect: true }),
+  generatorCase('two blocks of rows', 600, { n: 515, k: 3, v: 17 }, { seed: 14 }),
+  generatorCase('nothing selected', 7, { n: 0, k: 4, v: 10, bias: true }, { seed: 15 }),
+  {
+    ...generatorCase('bench', 4096, { n: 512, k: 128, v: 30522, bias: true }, { seed: 16 }),
+    flops: 2 * 512 * 128 * 30522,
+    bytes: 4 * (2 * 128 * 30522 + 512 * 128),
+  },
+]
+
+export const lossCases: readonly Case[] = [
+  ...crossEntropyCases,
+  ...binaryCrossEntropyCases,
+  ...replaceTokensCases,
+  ...linearCrossEntropyCases,
+  ...generatorObjectiveCases,
 ]

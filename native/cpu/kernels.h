@@ -1,5 +1,6 @@
 // Every CPU kernel, one line each: declares it in the namespace of each instruction set and makes its registry column.
 #pragma once
+#include "cpu/attention_plan.h"
 #include "cpu/column.h"
 #include "cpu/gemm/plan.h"
 
@@ -29,6 +30,8 @@
 // clang-format off
 namespace duo::cpu {
 
+DUO_CPU_KERNEL(attentionBwd)
+DUO_CPU_KERNEL(attentionFwd)
 DUO_CPU_KERNEL(binary)
 DUO_CPU_KERNEL(affine)
 DUO_CPU_KERNEL(fill)

@@ -74,6 +74,14 @@ struct Vec<float> {
   friend Vec select(Mask m, Vec yes, Vec no) { return {_mm256_blendv_ps(no.v, yes.v, m.m)}; }
   friend bool any(Mask m) { return _mm256_movemask_ps(m.m) != 0; }
 
+  // The lanes of a and b alternating: the first kLanes of that row, and the rest. They transpose squares.
+  friend Vec zipLow(Vec a, Vec b) {
+    return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v), 0x20)};
+  }
+  friend Vec zipHigh(Vec a, Vec b) {
+    return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v), 0x31)};
+  }
+
   static Vec loadBFloat16(const uint16_t* p) {
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16))};
   }
@@ -138,6 +146,15 @@ struct Vec<float> {
   friend Mask isNaN(Vec a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
   friend Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m.m, no.v, yes.v)}; }
   friend bool any(Mask m) { return m.m != 0; }
+
+  friend Vec zipLow(Vec a, Vec b) {
+    const __m512i from = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return {_mm512_permutex2var_ps(a.v, from, b.v)};
+  }
+  friend Vec zipHigh(Vec a, Vec b) {
+    const __m512i from = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    return {_mm512_permutex2var_ps(a.v, from, b.v)};
+  }
 
   static Vec loadBFloat16(const uint16_t* p) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16))};
@@ -205,6 +222,9 @@ struct Vec<float> {
   friend Vec select(Mask m, Vec yes, Vec no) { return {vbslq_f32(m.m, yes.v, no.v)}; }
   friend bool any(Mask m) { return vmaxvq_u32(m.m) != 0; }
 
+  friend Vec zipLow(Vec a, Vec b) { return {vzip1q_f32(a.v, b.v)}; }
+  friend Vec zipHigh(Vec a, Vec b) { return {vzip2q_f32(a.v, b.v)}; }
+
   static Vec loadBFloat16(const uint16_t* p) { return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16))}; }
 
   friend float sum(Vec a) { return vaddvq_f32(a.v); }
@@ -252,6 +272,9 @@ struct Vec<float> {
   friend Mask isNaN(Vec a) { return {a.v != a.v}; }
   friend Vec select(Mask m, Vec yes, Vec no) { return m.m ? yes : no; }
   friend bool any(Mask m) { return m.m; }
+
+  friend Vec zipLow(Vec a, Vec) { return a; }
+  friend Vec zipHigh(Vec, Vec b) { return b; }
 
   static Vec loadBFloat16(const uint16_t* p) {
     const uint32_t bits = uint32_t(*p) << 16;

@@ -138,6 +138,7 @@ void checkAttr(const OpCall& call, const AttrSpec& spec, double value) {
 const std::vector<OpDef>& registry() {
   static const std::vector<OpDef> ops = [] {
     std::vector<OpDef> list;
+    registerAttention(list);
     registerElementwise(list);
     registerReduce(list);
     registerActivation(list);

@@ -81,7 +81,8 @@ struct BackwardTask {
   void rowGradient(const AttentionTile& tile, int64_t r, float lse, float dots) const {
     const VecF l = VecF::fill(lse), d = VecF::fill(dots);
     const float* factors = plan.dropout.active() ? rowFactors(plan, s(), tile, head, r, area.factors) : nullptr;
-    for (int64_t k = 0; k < tile.keys; k += VecF::kLanes) {
+    // To the end of the last panel: its filling columns, whose scores are −inf, must come out as zeros.
+    for (int64_t k = 0; k < panelsOf(tile.keys) * kPanel; k += VecF::kLanes) {
       float *score = scoreAt(area.scores, r, k), *gradient = scoreAt(area.dScores, r, k);
       const VecF p = expFlushed(VecF::load(score) - l);
       const VecF z = factors ? VecF::load(factors + k) : VecF::fill(1.f);

@@ -79,8 +79,8 @@ inline void tileScores(const ScoreSource& source, size_t sequence, int64_t head,
 inline const float* rowFactors(const AttentionPlan& plan, const AttentionSequence& s, const AttentionTile& tile,
                                int64_t head, int64_t row, float* factors) {
   const uint64_t start = attentionDropoutStart(head, s.firstQuery + tile.query + row, plan.nq);
-  // Vectors are loaded whole: the last one's lanes beyond the keys need numbers, too.
-  const int64_t end = (tile.keys + kMaxLanes - 1) / kMaxLanes * kMaxLanes;
+  // The columns that fill the last panel need numbers, too.
+  const int64_t end = panelsOf(tile.keys) * kPanel;
   if (tile.regular) {
     const int64_t first = plan.positionOfKey(s, tile.key);
     for (int64_t k = -(first % 8), at = 0; k < end; k += 8 * kPhiloxBatch, at += 8 * kPhiloxBatch) {

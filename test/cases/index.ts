@@ -1,4 +1,5 @@
 import { gatedCases, unaryCases } from './activation.ts'
+import { attentionCases } from './attention.ts'
 import type { Case } from './case.ts'
 import { dropoutCases } from './dropout.ts'
 import { elementwiseCases, storageCases } from './elementwise.ts'
@@ -15,3 +16,4 @@ export const cases: readonly Case[] = [
   ...gemmCases,
   ...lossCases,
 ]
+export const cases: readonly Case[] = [...attentionCases, ...elementwiseCases, ...storageCases]

@@ -31,14 +31,16 @@ export function draw(at: DropoutAt, index: number): number {
   return index % 2 === 0 ? word & 0xffff : word >>> 16
 }
 
-/** What each element is multiplied by: rows × last dimension, every row starting at a multiple of eight. */
+/** What element `index` is multiplied by: 0 when its draw is below round(p·65536), else what keeps the mean. */
+export function dropoutFactor(at: DropoutAt, index: number): number {
+  const threshold = Math.round(at.dropoutP * 65536)
+  return draw(at, index) < threshold ? 0 : 65536 / (65536 - threshold)
+}
+
+/** The factors of rows × last dimension, every row starting at a multiple of eight. */
 export function dropoutFactors(shape: readonly number[], at: DropoutAt): NdArray {
   const columns = shape.at(-1) ?? 1
-  const threshold = Math.round(at.dropoutP * 65536)
-  return fromFn(shape, (i) => {
-    const index = Math.floor(i / columns) * Math.ceil(columns / 8) * 8 + (i % columns)
-    return draw(at, index) < threshold ? 0 : 65536 / (65536 - threshold)
-  })
+  return fromFn(shape, (i) => dropoutFactor(at, Math.floor(i / columns) * Math.ceil(columns / 8) * 8 + (i % columns)))
 }
 
 export function dropout(x: NdArray, at: DropoutAt, r: Round): NdArray {

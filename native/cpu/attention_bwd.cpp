@@ -61,10 +61,9 @@ struct BackwardTask {
 
   float dot(const float* a, const float* b) const {
     VecF total = VecF::zero();
-    for (int64_t d = 0; d < plan.size; d += VecF::kLanes) {
-      const int64_t n = std::min<int64_t>(plan.size - d, VecF::kLanes);
-      total = fma(VecF::load(a + d, n), VecF::load(b + d, n), total);
-    }
+    int64_t d = 0;
+    for (; d + VecF::kLanes <= plan.size; d += VecF::kLanes) total = fma(VecF::load(a + d), VecF::load(b + d), total);
+    if (d < plan.size) total = fma(VecF::load(a + d, plan.size - d), VecF::load(b + d, plan.size - d), total);
     return sum(total);
   }
 

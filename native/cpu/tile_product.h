@@ -30,51 +30,56 @@ struct Start {
 
 inline constexpr float kZeroRow[kPanel] = {};
 
+// kRows by kPanel sums in registers. Plain arrays and free functions: members of a struct end up in memory.
 template <int kRows>
-struct Accumulators {
-  VecF c[kRows][kPanelVecs];
+using Sums = VecF[kRows][kPanelVecs];
 
-  explicit Accumulators(Start start) {
-    for (int r = 0; r < kRows; ++r) {
-      for (int v = 0; v < kPanelVecs; ++v) c[r][v] = VecF::load(start.data + r * start.stride + v * VecF::kLanes);
-    }
+template <int kRows>
+inline void begin(Sums<kRows>& c, Start start) {
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kPanelVecs; ++v) c[r][v] = VecF::load(start.data + r * start.stride + v * VecF::kLanes);
   }
-  void store(float* out) const {
-    for (int r = 0; r < kRows; ++r) {
-      for (int v = 0; v < kPanelVecs; ++v) c[r][v].store(out + r * kPanel + v * VecF::kLanes);
-    }
+}
+
+template <int kRows>
+inline void store(const Sums<kRows>& c, float* out) {
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kPanelVecs; ++v) c[r][v].store(out + r * kPanel + v * VecF::kLanes);
   }
-  // One k: a[r·step] of every row times one row of B.
-  template <int64_t kStep>
-  void add(const float* a, const float* b) {
-    VecF row[kPanelVecs];
-    for (int v = 0; v < kPanelVecs; ++v) row[v] = VecF::load(b + v * VecF::kLanes);
-    for (int r = 0; r < kRows; ++r) {
-      const VecF factor = VecF::fill(a[r * kStep]);
-      for (int v = 0; v < kPanelVecs; ++v) c[r][v] = fma(factor, row[v], c[r][v]);
-    }
+}
+
+// One k: a[r·kStep] of every row times one row of B.
+template <int kRows, int64_t kStep>
+inline void add(Sums<kRows>& c, const float* a, const float* b) {
+  VecF row[kPanelVecs];
+  for (int v = 0; v < kPanelVecs; ++v) row[v] = VecF::load(b + v * VecF::kLanes);
+  for (int r = 0; r < kRows; ++r) {
+    const VecF factor = VecF::fill(a[r * kStep]);
+    for (int v = 0; v < kPanelVecs; ++v) c[r][v] = fma(factor, row[v], c[r][v]);
   }
-};
+}
 
 // kRows rows of A, whose panels are aPanel floats apart, times `depth` rows of one panel of B.
 template <int kRows>
 void rowsProduct(const float* a, int64_t aPanel, const float* b, int64_t depth, Start start, float* c) {
-  Accumulators<kRows> sums(start);
+  Sums<kRows> sums;
+  begin<kRows>(sums, start);
   for (; depth >= kPanel; depth -= kPanel, a += aPanel) {
 #pragma GCC unroll 4
-    for (int64_t k = 0; k < kPanel; ++k, b += kPanel) sums.template add<kPanel>(a + k, b);
+    for (int64_t k = 0; k < kPanel; ++k, b += kPanel) add<kRows, kPanel>(sums, a + k, b);
   }
-  for (int64_t k = 0; k < depth; ++k, b += kPanel) sums.template add<kPanel>(a + k, b);
-  sums.store(c);
+  for (int64_t k = 0; k < depth; ++k, b += kPanel) add<kRows, kPanel>(sums, a + k, b);
+  store<kRows>(sums, c);
 }
 
 // kRows columns of one panel of A as rows of C: C = start + Aᵀ·B over `depth` rows of both.
 template <int kRows>
 void columnsProduct(const float* a, const float* b, int64_t depth, float* c) {
-  Accumulators<kRows> sums({c, kPanel});
+  Sums<kRows> sums;
+  begin<kRows>(sums, {c, kPanel});
 #pragma GCC unroll 4
-  for (int64_t k = 0; k < depth; ++k) sums.template add<1>(a + k * kPanel, b + k * kPanel);
-  sums.store(c);
+  for (int64_t k = 0; k < depth; ++k) add<kRows, 1>(sums, a + k * kPanel, b + k * kPanel);
+  store<kRows>(sums, c);
 }
 
 template <int kRows>
@@ -110,21 +115,18 @@ void transposedProduct(const float* a, const float* b, int64_t depth, float* c) 
 }
 
 // Rows of a matrix with `columns` columns, times `scale`, into panels that are `panelFloats` apart; the last is filled
-// up with zeros.
+// up with zeros. Row by row: heads lie side by side, so that columns of a tall strip would fall into few sets of the
+// cache.
 inline void packRows(const float* from, int64_t stride, int64_t rows, int64_t columns, float scale, float* to,
                      int64_t panelFloats) {
+  constexpr int kLanes = VecF::kLanes;
   const VecF factor = VecF::fill(scale);
-  for (int64_t c = 0; c < columns; c += kPanel, to += panelFloats) {
-    const int64_t width = columns - c;
-    for (int64_t r = 0; r < rows; ++r) {
-      const float* source = from + r * stride + c;
-      for (int v = 0; v < kPanelVecs; ++v) {
-        const int64_t left = width - v * VecF::kLanes;
-        const VecF x = left >= VecF::kLanes ? VecF::load(source + v * VecF::kLanes)
-                       : left > 0           ? VecF::load(source + v * VecF::kLanes, left)
-                                            : VecF::zero();
-        (x * factor).store(to + r * kPanel + v * VecF::kLanes);
-      }
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* source = from + r * stride;
+    for (int64_t c = 0; c < panelsOf(columns) * kPanel; c += kLanes) {
+      const int64_t left = columns - c;
+      const VecF x = left >= kLanes ? VecF::load(source + c) : left > 0 ? VecF::load(source + c, left) : VecF::zero();
+      (x * factor).store(to + c / kPanel * panelFloats + r * kPanel + c % kPanel);
     }
   }
 }
@@ -167,14 +169,18 @@ inline void packTransposed(const float* from, int64_t stride, int64_t rows, int6
 // Packed rows, times `scale`, back into rows; `add`: onto what is there.
 inline void unpackRows(const float* from, int64_t panelFloats, int64_t rows, int64_t columns, float scale, bool add,
                        float* to, int64_t stride) {
+  constexpr int kLanes = VecF::kLanes;
   const VecF factor = VecF::fill(scale);
-  for (int64_t c = 0; c < columns; c += VecF::kLanes) {
-    const int64_t n = std::min<int64_t>(columns - c, VecF::kLanes);
-    const float* panel = from + c / kPanel * panelFloats + c % kPanel;
-    for (int64_t r = 0; r < rows; ++r) {
-      const VecF x = VecF::load(panel + r * kPanel) * factor;
-      float* target = to + r * stride + c;
-      (add ? x + VecF::load(target, n) : x).store(target, n);
+  for (int64_t r = 0; r < rows; ++r) {
+    float* target = to + r * stride;
+    for (int64_t c = 0; c < columns; c += kLanes) {
+      const VecF x = VecF::load(from + c / kPanel * panelFloats + r * kPanel + c % kPanel) * factor;
+      // Masked stores cost tens of cycles on some machines: only where the row ends inside a vector.
+      if (c + kLanes <= columns) {
+        (add ? x + VecF::load(target + c) : x).store(target + c);
+      } else {
+        (add ? x + VecF::load(target + c, columns - c) : x).store(target + c, columns - c);
+      }
     }
   }
 }

@@ -19,6 +19,7 @@ export {
 export type { DType, TypedArray } from './dtype.ts'
 export * from './errors.ts'
 export * as ops from './ops/index.ts'
+export * as optim from './optim/index.ts'
 export { Packing, type PackingTensors } from './packing.ts'
 export { keep, scope } from './scope.ts'
 export { Tensor, type TensorOptions } from './tensor.ts'

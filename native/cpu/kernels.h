@@ -52,5 +52,11 @@ DUO_CPU_KERNEL(bceWithLogits)
 DUO_CPU_KERNEL(rtdLoss)
 DUO_CPU_KERNEL(replaceTokens)
 DUO_CPU_KERNEL(generatorObjective)
+DUO_CPU_KERNEL(sgd)
+DUO_CPU_KERNEL(adagrad)
+DUO_CPU_KERNEL(adamw)
+DUO_CPU_KERNEL(adafactor)
+DUO_CPU_KERNEL(globalNorm)
+DUO_CPU_KERNEL(clipByGlobalNorm)
 
 }  // namespace duo::cpu

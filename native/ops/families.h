@@ -15,5 +15,6 @@ void registerGemm(std::vector<OpDef>& ops);
 void registerCrossEntropy(std::vector<OpDef>& ops);
 void registerBinaryCrossEntropy(std::vector<OpDef>& ops);
 void registerReplaceTokens(std::vector<OpDef>& ops);
+void registerOptimizer(std::vector<OpDef>& ops);
 
 }  // namespace duo

@@ -147,6 +147,7 @@ const std::vector<OpDef>& registry() {
     registerCrossEntropy(list);
     registerBinaryCrossEntropy(list);
     registerReplaceTokens(list);
+    registerOptimizer(list);
     return list;
   }();
   return ops;

@@ -17,3 +17,7 @@ export const cases: readonly Case[] = [
   ...lossCases,
 ]
 export const cases: readonly Case[] = [...attentionCases, ...elementwiseCases, ...storageCases]
+import { optimizerCases } from './optimizer.ts'
+
+/** Every case of every op family, one line each. */
+export const cases: readonly Case[] = [...elementwiseCases, ...storageCases, ...optimizerCases]

@@ -1,0 +1,6 @@
+export { Adafactor, type AdafactorOptions } from './adafactor.ts'
+export { Adagrad, type AdagradOptions } from './adagrad.ts'
+export { AdamW, type AdamWOptions } from './adamw.ts'
+export { clipGradNorm } from './clip.ts'
+export { Optimizer, type OptimizerOptions, type ParameterGroup, type StepOptions } from './optimizer.ts'
+export { SGD, type SGDOptions } from './sgd.ts'

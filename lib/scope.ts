@@ -11,6 +11,8 @@ export interface ScopedNode {
 export interface ScopedTensor {
   readonly node: ScopedNode | null
   dispose(): void
+  /** Called when no scope will dispose of it any more: from here on the garbage collector must. */
+  leaveScopes(): void
 }
 
 interface Frame {
@@ -20,9 +22,10 @@ interface Frame {
 
 let current: Frame | null = null
 
-/** @internal */
+/** @internal Hands a tensor to the current scope, if there is one. */
 export function trackTensor(tensor: ScopedTensor): void {
-  current?.tensors.add(tensor)
+  if (current) current.tensors.add(tensor)
+  else tensor.leaveScopes()
 }
 
 /** @internal */
@@ -32,7 +35,7 @@ export function trackNode(node: ScopedNode): void {
 
 /** Takes a tensor out of the current scope, so that it outlives it. Parameters and optimiser state need this. */
 export function keep<T extends ScopedTensor>(tensor: T): T {
-  current?.tensors.delete(tensor)
+  if (current?.tensors.delete(tensor)) tensor.leaveScopes()
   return tensor
 }
 

@@ -29,7 +29,8 @@ interface Contents {
 type Nested = number | readonly Nested[]
 type TensorData = TypedArray | Float64Array | BigInt64Array | Nested
 
-// A tensor that nobody holds any more gives its memory back when the collector finds it; `dispose` and `scope` do so at once.
+// A tensor that nobody holds any more gives its memory back when the collector finds it; `dispose` and `scope` do so at
+// once. What a scope holds is not registered: it cannot be collected, and registering costs as much as a small op.
 const collected = new FinalizationRegistry<number>((handle) => addon.dispose(handle))
 
 /**
@@ -42,6 +43,8 @@ export class Tensor {
   /** @internal */ node: TapeNode | null = null
   /** @internal Which output of its node. */ outputIndex = 0
   #disposed = false
+  #collectable = false
+  #strides: readonly number[] | null
 
   /** @internal */
   constructor(
@@ -49,12 +52,12 @@ export class Tensor {
     readonly dtype: DType,
     readonly shape: readonly number[],
     private readonly isLeaf = false,
-    /** @internal In elements. */ readonly strides: readonly number[] = denseStrides(shape),
+    strides: readonly number[] | null = null,
     /** @internal In elements. */ readonly offset = 0,
     /** @internal */ readonly contents: Contents = { version: 0, owners: 0 },
   ) {
+    this.#strides = strides
     contents.owners++
-    collected.register(this, handle, this)
     trackTensor(this)
   }
 
@@ -93,6 +96,12 @@ export class Tensor {
 
   static ones(shape: readonly number[], options: Omit<TensorOptions, 'shape'> = {}): Tensor {
     return Tensor.full(shape, 1, options)
+  }
+
+  /** @internal In elements. */
+  get strides(): readonly number[] {
+    this.#strides ??= denseStrides(this.shape)
+    return this.#strides
   }
 
   /** Number of elements. */
@@ -165,8 +174,14 @@ export class Tensor {
     if (this.#disposed) return
     this.#disposed = true
     this.contents.owners--
-    collected.unregister(this)
+    if (this.#collectable) collected.unregister(this)
     addon.dispose(this.handle)
+  }
+
+  /** @internal */
+  leaveScopes(): void {
+    this.#collectable = true
+    collected.register(this, this.handle, this)
   }
 
   [Symbol.dispose](): void {
@@ -314,7 +329,8 @@ function put(op: OpSchema, name: string, value: unknown, at: number): void {
 
 function putInputs(op: OpSchema, args: readonly unknown[]): number {
   let at = 0
-  op.inputs.forEach((input, i) => {
+  for (let i = 0; i < op.inputs.length; i++) {
+    const input = op.inputs[i] as OpSchema['inputs'][number]
     const value = args[i]
     if (input.list) {
       if (!Array.isArray(value))
@@ -329,7 +345,7 @@ function putInputs(op: OpSchema, args: readonly unknown[]): number {
     } else {
       put(op, input.name, value, at++)
     }
-  })
+  }
   return at
 }
 
@@ -346,12 +362,15 @@ function attrValue(op: OpSchema, attr: OpSchema['attrs'][number], value: unknown
   throw new ConfigError(`${op.name}: expected ${attr.name} to be ${expected}, got ${describe(value)}`)
 }
 
-function takeOutput(at: { index: number }): Tensor | null {
-  const handle = buffer[at.index++] as number
-  const dtype = dtypes[buffer[at.index++] as number] as DType
-  const rank = buffer[at.index++] as number
-  const shape = new Array<number>(rank)
-  for (let i = 0; i < rank; i++) shape[i] = buffer[at.index++] as number
+let outputAt = 0
+
+/** The next output of the call that just returned. */
+function takeOutput(): Tensor | null {
+  const handle = buffer[outputAt++] as number
+  const dtype = dtypes[buffer[outputAt++] as number] as DType
+  const rank = buffer[outputAt++] as number
+  const shape: number[] = []
+  for (let i = 0; i < rank; i++) shape.push(buffer[outputAt++] as number)
   return handle === 0 ? null : new Tensor(handle, dtype, shape)
 }
 
@@ -367,11 +386,11 @@ function bindOp(op: OpSchema, index: number): OpFunction {
     for (const i of mutated) {
       for (const tensor of [args[i]].flat() as (Tensor | null)[]) if (tensor) tensor.contents.version++
     }
-    const position = { index: 1 }
-    if (op.outputs.length === 1) return takeOutput(position)
+    outputAt = 1
+    if (op.outputs.length === 1) return takeOutput()
     if (op.outputs.length === 0) return undefined
     const result: Record<string, Tensor | null> = {}
-    for (const output of op.outputs) result[output.name] = takeOutput(position)
+    for (const output of op.outputs) result[output.name] = takeOutput()
     return result
   }
 }

@@ -91,16 +91,12 @@ export function differentiable<A extends readonly unknown[], R extends Output>(
   name: string,
   definition: Definition<A, R>,
 ): (...args: A) => R {
+  const unrecorded = new Context(name, false, [])
   return (...args) => {
-    const edges = gradEnabled() ? args.map(edgesOf) : []
-    const recording = edges.some((edge) => edge.some(Boolean))
-    const ctx = new Context(
-      name,
-      recording,
-      edges.map((edge) => edge.some(Boolean)),
-    )
+    if (!gradEnabled() || !args.some(requiresGrad)) return definition.forward(unrecorded, ...args)
+    const edges = args.map(edgesOf)
+    const ctx = new Context(name, true, args.map(requiresGrad))
     const result = definition.forward(ctx, ...args)
-    if (!recording) return result
     const node = new TapeRecord(
       name,
       edges.flat(),
@@ -124,13 +120,18 @@ export function nonDifferentiable<A extends readonly unknown[], R>(
   forward: (...args: A) => R,
 ): (...args: A) => R {
   return (...args) => {
-    if (gradEnabled() && args.some((arg) => edgesOf(arg).some(Boolean))) {
+    if (gradEnabled() && args.some(requiresGrad)) {
       throw new StateError(
         `${name}: expected inputs without gradient (use noGrad or detach), got one that requires it; the op has no backward`,
       )
     }
     return forward(...args)
   }
+}
+
+/** Whether an argument is a tensor that a gradient is wanted of, or an array with one. */
+function requiresGrad(arg: unknown): boolean {
+  return arg instanceof Tensor ? arg.requiresGrad : Array.isArray(arg) && arg.some(requiresGrad)
 }
 
 function edgesOf(arg: unknown): Edge[] {

@@ -19,31 +19,34 @@ constexpr int kSpins = 2000;
 bool Queue::interrupted() { return stopFlag && stopFlag->load(std::memory_order_relaxed); }
 
 void Queue::submit(std::unique_ptr<Task> task) {
-  pending_.fetch_add(1, std::memory_order_acq_rel);
-  bool wake;
-  {
-    std::lock_guard lock(mutex_);
-    incoming_.push_back(std::move(task));
-    if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
-    wake = sleeping_;
+  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+  ++submitted_;
+  Task* added = task.release();
+  added->next_ = newest_.load(std::memory_order_relaxed);
+  while (!newest_.compare_exchange_weak(added->next_, added)) {
   }
-  if (wake) wake_.notify_one();
+  // Either this sees the sleeper, or the sleeper, which looks once more after saying so, sees the task.
+  if (sleeping_) {
+    std::lock_guard lock(mutex_);
+    wake_.notify_one();
+  }
 }
 
 void Queue::drain() {
   std::unique_lock lock(mutex_);
-  drained_.wait(lock, [this] { return pending_.load() == 0 || stopping_; });
+  draining_ = true;
+  drained_.wait(lock, [this] { return idle() || stopping_; });
+  draining_ = false;
 }
 
 void Queue::stop() {
-  stopping_ = true;
   {
     std::lock_guard lock(mutex_);
+    stopping_ = true;
     wake_.notify_one();
-    drained_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
-  incoming_.clear();
+  for (Task* task = newest_.exchange(nullptr); task;) delete std::exchange(task, task->next_);
 }
 
 std::optional<Error> Queue::takeError() {
@@ -57,38 +60,47 @@ void Queue::report(const Error& error) {
   if (!error_) error_ = error;
 }
 
+Task* Queue::take() {
+  for (int spin = 0; spin < kSpins && !newest_.load(std::memory_order_relaxed) && !stopping_; ++spin) os::pause();
+  if (!newest_.load(std::memory_order_relaxed)) {
+    std::unique_lock lock(mutex_);
+    sleeping_ = true;
+    wake_.wait(lock, [this] { return newest_.load() || stopping_; });
+    sleeping_ = false;
+  }
+  Task* oldest = nullptr;
+  for (Task* task = newest_.exchange(nullptr); task;) {
+    Task* older = std::exchange(task->next_, oldest);
+    oldest = std::exchange(task, older);
+  }
+  return oldest;
+}
+
+void Queue::runOne(Task& task) {
+  try {
+    task.run(*this);
+  } catch (const Error& error) {
+    report(error);
+  } catch (const std::bad_alloc&) {
+    report(Error(ErrorCode::kDevice, "queue: expected memory for a task, got out of memory"));
+  }
+}
+
 void Queue::loop() {
   os::nameThread("duoformer-queue");
   os::lowerThreadPriority();
   stopFlag = &stopping_;
-  std::vector<std::unique_ptr<Task>> batch;
-  while (true) {
-    for (int spin = 0; spin < kSpins && pending_.load(std::memory_order_acquire) == 0 && !stopping_; ++spin)
-      os::pause();
-    {
-      std::unique_lock lock(mutex_);
-      sleeping_ = true;
-      wake_.wait(lock, [this] { return !incoming_.empty() || stopping_; });
-      sleeping_ = false;
-      if (stopping_) return;
-      batch.swap(incoming_);
-    }
-    for (auto& task : batch) {
-      if (stopping_) return;
-      try {
-        task->run(*this);
-      } catch (const Error& error) {
-        report(error);
-      } catch (const std::bad_alloc&) {
-        report(Error(ErrorCode::kDevice, "queue: expected memory for a task, got out of memory"));
-      }
-      task.reset();
-      if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+  while (!stopping_) {
+    for (Task* task = take(); task;) {
+      const std::unique_ptr<Task> owned(std::exchange(task, task->next_));
+      if (stopping_) continue;
+      runOne(*owned);
+      finished_.fetch_add(1);
+      if (draining_) {
         std::lock_guard lock(mutex_);
         drained_.notify_all();
       }
     }
-    batch.clear();
   }
 }
 

@@ -22,7 +22,8 @@ int scratchSlots();
 
 // Bytes of workspace, behind the op's own, for operands that must be converted to float32 or made dense first.
 size_t stagingBytes(const OpCall& call);
-// Runs the kernel of the active instruction set on the calling thread and the pool; stages operands around it.
+// Runs the kernel of the active instruction set on the calling thread and the pool; stages operands around it where
+// `staging` is given: as many bytes as above, null for 0.
 void run(const OpCall& call, char* staging);
 
 }  // namespace duo::cpu

@@ -141,11 +141,11 @@ size_t stagingBytes(const OpCall& call) {
   size_t bytes = 0;
   for (const TensorArg& arg : call.inputs) bytes += arg.present ? stagedSize(arg) : 0;
   for (const TensorArg& arg : call.outputs) bytes += arg.present ? stagedSize(arg) : 0;
-  return bytes;
+  return std::max(bytes, kAlignment);
 }
 
 void run(const OpCall& call, char* staging) {
-  if (needsStaging(call)) {
+  if (staging) {
     runStaged(call, staging);
   } else {
     call.def.cpu.kernels[int(activeIsa())](call);

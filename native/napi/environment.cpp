@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <system_error>
 
 #include "cpu/isa.h"
 #include "cpu/thread_pool.h"
@@ -92,10 +93,10 @@ void Environment::bind(Napi::Env env, Napi::Object exports, const char* name) {
   exports.Set(name, Napi::Function::New(
                         env,
                         [](const Napi::CallbackInfo& info) -> Napi::Value {
-                          Environment* self = info.Env().GetInstanceData<Environment>();
+                          auto* self = static_cast<Environment*>(info.Data());
                           return self->guarded(info.Env(), [&] { return (self->*method)(info); });
                         },
-                        name));
+                        name, this));
 }
 
 template <typename Body>
@@ -106,6 +107,9 @@ Napi::Value Environment::guarded(Napi::Env env, const Body& body) {
     throw Napi::Error(env, errorValue(env, error));
   } catch (const std::bad_alloc&) {
     throw Napi::Error(env, errorValue(env, Error(ErrorCode::kDevice, "native: expected memory, got out of memory")));
+  } catch (const std::system_error& error) {
+    throw Napi::Error(
+        env, errorValue(env, Error(ErrorCode::kDevice, std::string("native: expected a thread, got ") + error.what())));
   }
 }
 
@@ -175,7 +179,7 @@ Napi::Value Environment::start(const Napi::CallbackInfo& info) {
 Napi::Value Environment::enqueue(const Napi::CallbackInfo& info) {
   const OpDef& def = registry()[info[0].As<Napi::Number>().Uint32Value()];
   OpCall call(def);
-  std::vector<const Tensor*> inputs;
+  SmallVector<const Tensor*, 16> inputs;
   const double* p = buffer_;
   for (const InputSpec& spec : def.inputs) {
     const int count = spec.list ? int(*p++) : *p != 0;
@@ -183,9 +187,9 @@ Napi::Value Environment::enqueue(const Napi::CallbackInfo& info) {
     for (int i = 0; i < count; ++i) inputs.push_back(&handles_.get(p[i], def.name, spec.name));
     p += spec.list ? count : 1;
   }
-  call.attrs.assign(p, p + def.attrs.size());
+  for (size_t i = 0; i < def.attrs.size(); ++i) call.attrs.push_back(p[i]);
 
-  auto results = device_->enqueue(std::move(call), inputs);
+  auto results = device_->enqueue(std::move(call), {inputs.data(), inputs.size()});
   double* out = buffer_;
   *out++ = double(device_->calls());
   for (Tensor& tensor : results) {

@@ -11,9 +11,9 @@
 namespace duo {
 namespace {
 
-using Storages = std::vector<std::shared_ptr<Storage>>;
+using Storages = SmallVector<std::shared_ptr<Storage>, 3>;
 
-void checkMarks(const std::string& name, const Storages& reads, const Queue& queue) {
+void checkMarks(const char* name, const Storages& reads, const Queue& queue) {
   for (const auto& storage : reads) {
     if (storage->marked(queue.epoch()))
       fail(ErrorCode::kState, name, "inputs that were computed", "the result of a failed op");
@@ -22,14 +22,12 @@ void checkMarks(const std::string& name, const Storages& reads, const Queue& que
 
 class OpTask final : public Task {
  public:
-  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, Storages updates,
-         cpu::ThreadPool* pool)
+  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, cpu::ThreadPool* pool)
       : number_(number),
         call_(std::move(call)),
         staging_(staging),
         reads_(std::move(reads)),
         writes_(std::move(writes)),
-        updates_(std::move(updates)),
         pool_(pool) {}
 
   void run(Queue& queue) override {
@@ -38,8 +36,7 @@ class OpTask final : public Task {
       cpu::setCurrentPool(pool_);
       cpu::run(call_, staging_);
     } catch (const Error& error) {
-      for (const auto& storage : writes_) storage->mark = Storage::kNeverWritten;
-      for (const auto& storage : updates_) storage->mark = queue.epoch();
+      markResults(queue.epoch());
       Error located(error.code(), error.what() + inputShapes());
       located.call = number_;
       throw located;
@@ -47,6 +44,18 @@ class OpTask final : public Task {
   }
 
  private:
+  void markResults(uint32_t epoch) {
+    for (const auto& storage : writes_) storage->mark = Storage::kNeverWritten;
+    for (size_t i = 0; i < call_.slots.size(); ++i) {
+      if (!call_.def.inputs[i].mutated) continue;
+      const auto [first, count] = call_.slots[i];
+      // What was never written stays so: no later epoch makes it good.
+      for (int j = first; j < first + count; ++j) {
+        if (reads_[size_t(j)]->mark != Storage::kNeverWritten) reads_[size_t(j)]->mark = epoch;
+      }
+    }
+  }
+
   std::string inputShapes() const {
     std::string text = " [inputs";
     for (const TensorArg& arg : call_.inputs) text += " " + arg.dims.text();
@@ -56,7 +65,8 @@ class OpTask final : public Task {
   uint64_t number_;
   OpCall call_;
   char* staging_;
-  Storages reads_, writes_, updates_;
+  Storages reads_;   // of call_.inputs
+  Storages writes_;  // of the outputs that are wanted
   cpu::ThreadPool* pool_;
 };
 
@@ -153,17 +163,15 @@ Tensor Device::upload(const Dims& dims, DType dtype, const void* bytes) {
 }
 
 std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> inputs) {
-  for (const Tensor* tensor : inputs) call.inputs.push_back(argOf(*tensor));
+  Storages reads, writes;
+  call.inputs.reserve(inputs.size());
+  reads.reserve(inputs.size());
+  for (const Tensor* tensor : inputs) {
+    call.inputs.push_back(argOf(*tensor));
+    reads.push_back(tensor->storage);
+  }
   checkCall(call);
   const char* name = call.def.name;
-  Storages reads, writes, updates;
-  for (size_t i = 0; i < call.slots.size(); ++i) {
-    const auto [first, count] = call.slots[i];
-    for (int j = first; j < first + count; ++j) {
-      reads.push_back(inputs[size_t(j)]->storage);
-      if (call.def.inputs[i].mutated) updates.push_back(inputs[size_t(j)]->storage);
-    }
-  }
 
   std::vector<Tensor> results;
   for (const OutputShape& shape : outputShapes(call)) {
@@ -184,14 +192,16 @@ std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> 
     call.workspace = block.data;
     allocator_->give(block);
   }
-  char* stagingArea = static_cast<char*>(call.workspace) + own;
+  char* stagingArea = staging > 0 ? static_cast<char*>(call.workspace) + own : nullptr;
   queue_.submit(std::make_unique<OpTask>(++calls_, std::move(call), stagingArea, std::move(reads), std::move(writes),
-                                         std::move(updates), pool_.get()));
+                                         pool_.get()));
   return results;
 }
 
 void Device::read(const Tensor& tensor, void* target, Done done) {
-  queue_.submit(std::make_unique<ReadTask>(argOf(tensor), Storages{tensor.storage}, target, std::move(done)));
+  Storages reads;
+  reads.push_back(tensor.storage);
+  queue_.submit(std::make_unique<ReadTask>(argOf(tensor), std::move(reads), target, std::move(done)));
 }
 
 void Device::fence(Done done) {

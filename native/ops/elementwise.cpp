@@ -18,8 +18,9 @@ std::vector<OutputShape> broadcastShapes(const OpCall& call) {
   for (int i = 0; i < rank; ++i) {
     const int ia = i - rank + a.dims.rank(), ib = i - rank + b.dims.rank();
     const int64_t da = ia < 0 ? 1 : a.dims[ia], db = ib < 0 ? 1 : b.dims[ib];
-    call.expect(da == db || da == 1 || db == 1, ErrorCode::kShape, "b to broadcast with a " + a.dims.text(),
-                b.dims.text());
+    if (da != db && da != 1 && db != 1) {
+      fail(ErrorCode::kShape, call.def.name, "b to broadcast with a " + a.dims.text(), b.dims.text());
+    }
     dims.push(da == 1 ? db : da);
   }
   return {{dims, a.dtype}};

@@ -41,8 +41,8 @@ const char* nameOf(Kind kind) {
 }
 
 struct Pattern {
-  bool rest = false;                   // begins with "..."
-  std::vector<std::string_view> dims;  // what follows
+  bool rest = false;                             // begins with "..."
+  SmallVector<std::string_view, kMaxRank> dims;  // what follows
 };
 
 Pattern parse(const char* text) {
@@ -178,7 +178,7 @@ void OpCall::expectShape(const char* name, const Dims& expected) const {
   }
 }
 
-void OpCall::expect(bool condition, ErrorCode code, const std::string& expected, const std::string& got) const {
+void OpCall::expect(bool condition, ErrorCode code, std::string_view expected, std::string_view got) const {
   if (!condition) fail(code, def.name, expected, got);
 }
 

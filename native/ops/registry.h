@@ -11,6 +11,7 @@
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/shape.h"
+#include "core/small_vector.h"
 #include "core/tensor.h"
 #include "cpu/column.h"
 
@@ -114,13 +115,13 @@ class OpCall {
 
   // Throw a ShapeError for input `name` when the condition does not hold.
   void expectShape(const char* name, const Dims& expected) const;
-  void expect(bool condition, ErrorCode code, const std::string& expected, const std::string& got) const;
+  void expect(bool condition, ErrorCode code, std::string_view expected, std::string_view got) const;
 
-  std::vector<TensorArg> inputs;           // lists flattened
-  std::vector<std::pair<int, int>> slots;  // per input spec: first, count in `inputs`
-  std::vector<TensorArg> outputs;
-  std::vector<double> attrs;
-  std::vector<std::pair<std::string_view, int64_t>> symbols;
+  SmallVector<TensorArg, 3> inputs;           // lists flattened
+  SmallVector<std::pair<int, int>, 8> slots;  // per input spec: first, count in `inputs`
+  SmallVector<TensorArg, 1> outputs;
+  SmallVector<double, 8> attrs;
+  SmallVector<std::pair<std::string_view, int64_t>, 4> symbols;
   Dims rest;  // what "..." stands for
   void* workspace = nullptr;
 

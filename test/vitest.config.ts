@@ -5,12 +5,16 @@ interface Project {
   include: string[]
   exclude?: string[]
   env?: Record<string, string>
+  fileParallelism?: false
+  sequence?: { groupOrder: number }
 }
 
 const project = (test: Project) => ({ extends: true as const, test })
 
 // The op suite runs once for each instruction set of this architecture; a set that the machine lacks is left out there.
 const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']
+
+const timing = 'test/native/timing.test.ts'
 
 export default defineConfig({
   test: {
@@ -19,7 +23,13 @@ export default defineConfig({
     testTimeout: 60_000,
     projects: [
       ...isas.map((isa) => project({ name: isa, env: { DUOFORMER_ISA: isa }, include: ['test/ops/**/*.test.ts'] })),
-      project({ name: 'default', include: ['test/**/*.test.ts'], exclude: ['test/ops/**', '**/*.full.test.ts'] }),
+      project({
+        name: 'default',
+        include: ['test/**/*.test.ts'],
+        exclude: ['test/ops/**', '**/*.full.test.ts', timing],
+      }),
+      // After the others, which would take the cores that it measures.
+      project({ name: 'timing', include: [timing], sequence: { groupOrder: 1 }, fileParallelism: false }),
       // Minutes, and a quiet machine: npm run test:full.
       project({ name: 'full', include: ['test/**/*.full.test.ts'] }),
     ],

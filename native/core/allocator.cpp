@@ -45,7 +45,7 @@ Block Allocator::take(size_t bytes, const char* op) {
   }
   if (!block.data) {
     fail(ErrorCode::kDevice, op, "at most " + std::to_string(limit_ - std::min(limit_, use_.live)) + " more bytes",
-         std::to_string(bytes) + " (out of memory: " + std::to_string(use_.live) + " bytes live)");
+         std::to_string(size) + " (out of memory: " + std::to_string(use_.live) + " bytes live)");
   }
   use_.live += size;
   use_.peak = std::max(use_.peak, use_.live);

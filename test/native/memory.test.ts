@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DeviceError, device, keep, ops, scope, Tensor } from '../../lib/index.ts'
+import { rounds } from './memory.ts'
+
+const cpu = device('cpu')
+let before = cpu.memory()
+beforeEach(() => {
+  before = cpu.memory()
+})
+
+describe('live bytes', () => {
+  test('return to the start after 1,000 op, backward and dispose rounds', async () => {
+    await rounds(1000)
+    expect(cpu.memory()).toMatchObject({ live: before.live, tensors: before.tensors })
+  })
+
+  test('are exact: blocks of 64 bytes, one for each storage', () => {
+    const a = Tensor.from(new Float32Array(16))
+    expect(cpu.memory().live - before.live).toBe(64)
+    const b = Tensor.from(new Float32Array(17))
+    expect(cpu.memory().live - before.live).toBe(64 + 128)
+    const view = b.detach()
+    b.dispose()
+    expect(cpu.memory().live - before.live).toBe(64 + 128)
+    view.dispose()
+    view.dispose()
+    a.dispose()
+    expect(cpu.memory()).toMatchObject({ live: before.live, tensors: before.tensors })
+  })
+
+  test('peak at what was needed at once', () => {
+    cpu.resetPeak()
+    for (let i = 0; i < 10; i++) Tensor.empty([1024]).dispose()
+    expect(cpu.memory().peak - before.live).toBe(4096)
+  })
+})
+
+describe('scope', () => {
+  test('frees all but what it returns and what is kept', () => {
+    let kept = Tensor.empty([0])
+    kept.dispose()
+    const result = scope(() => {
+      const x = Tensor.ones([100], { requiresGrad: true })
+      kept = keep(Tensor.ones([100]))
+      ops.add(x, x)
+      return { y: [ops.add(kept, kept)] }
+    })
+    expect(cpu.memory().tensors - before.tensors).toBe(2)
+    result.y[0]?.dispose()
+    kept.dispose()
+    expect(cpu.memory()).toMatchObject({ live: before.live, tensors: before.tensors })
+  })
+
+  test('frees all when it throws', () => {
+    expect(() =>
+      scope(() => {
+        Tensor.ones([100])
+        throw new RangeError('mine')
+      }),
+    ).toThrow(RangeError)
+    expect(cpu.memory()).toMatchObject({ live: before.live, tensors: before.tensors })
+  })
+})
+
+describe('a memory limit', () => {
+  afterEach(() => cpu.setMemoryLimit(2 ** 40))
+
+  test('throws at the call, and leaves everything usable', async () => {
+    cpu.trim()
+    const x = Tensor.ones([1024])
+    const { live, tensors } = cpu.memory()
+    cpu.setMemoryLimit(live + 4096)
+    const y = ops.add(x, x)
+    expect(() => ops.add(y, x)).toThrow(DeviceError)
+    expect(() => ops.add(y, x)).toThrow(
+      /^binary: expected at most 0 more bytes, got 4096 \(out of memory: \d+ bytes live\)$/,
+    )
+    expect(() => Tensor.empty([2 ** 30, 2 ** 30])).toThrow(DeviceError)
+    expect(cpu.memory()).toMatchObject({ live: live + 4096, tensors: tensors + 1 })
+    expect((await y.data())[1023]).toBe(2)
+    y.dispose()
+    const z = ops.add(x, x)
+    expect((await z.data())[0]).toBe(2)
+    z.dispose()
+    x.dispose()
+  })
+
+  test('counts cached memory, which makes room', () => {
+    for (let i = 1; i <= 8; i++) Tensor.empty([1 << 16, i]).dispose()
+    const { live, cached } = cpu.memory()
+    expect(cached).toBeGreaterThan(0)
+    cpu.setMemoryLimit(live + cached)
+    const all = Tensor.empty([Math.floor(cached / 8)])
+    expect(cpu.memory().cached).toBe(0)
+    all.dispose()
+  })
+})

@@ -9,6 +9,7 @@ export {
   type GradientCheckOptions,
   gradientCheck,
 } from './autograd/gradient-check.ts'
+export { SafetensorsFile, type TensorInfo } from './checkpoint/safetensors.ts'
 export {
   type Device,
   device,

@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DeviceError, type DuoformerError, errorOfCode } from '../errors.ts'
 
-/** The addon's functions. All numbers; the meaning of `buffer` is in native/napi/environment.cpp beside each of them. */
+/** A tensor of a checkpoint, as its file describes it; `native` is the index of the dtype it becomes, -1 if none. */
+export interface StoredTensor {
+  name: string
+  dtype: string
+  native: number
+  shape: number[]
+}
+
+/** The addon's functions. All numbers; the meaning of `buffer` is in native/napi beside each of them. */
 interface Addon {
   start(makeError: (code: number, message: string, call: number) => DuoformerError): Float64Array
   enqueue(op: number): void
@@ -18,6 +26,9 @@ interface Addon {
   resetPeak(): void
   trim(): void
   setThreads(threads: number): void
+  openCheckpoint(path: string): { number: number; tensors: StoredTensor[]; metadata: string[] }
+  loadTensor(checkpoint: number, name: string, dtype: number): number
+  closeCheckpoint(checkpoint: number): void
   info(): {
     isa: string
     threads: number

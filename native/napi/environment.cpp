@@ -141,6 +141,9 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
   bind<&Environment::trim>(env, exports, "trim");
   bind<&Environment::setThreads>(env, exports, "setThreads");
   bind<&Environment::info>(env, exports, "info");
+  bind<&Environment::openCheckpoint>(env, exports, "openCheckpoint");
+  bind<&Environment::loadTensor>(env, exports, "loadTensor");
+  bind<&Environment::closeCheckpoint>(env, exports, "closeCheckpoint");
 }
 
 Environment::~Environment() = default;
@@ -148,6 +151,7 @@ Environment::~Environment() = default;
 void Environment::shutdown() {
   if (device_) device_->queue().stop();
   handles_.clear();
+  checkpoints_.clear();
   device_.reset();
   for (Wait* wait : waits_) delete wait;
   waits_.clear();

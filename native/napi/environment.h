@@ -3,9 +3,11 @@
 #include <napi.h>
 
 #include <memory>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "core/safetensors.h"
 #include "ops/device.h"
 
 namespace duo {
@@ -58,6 +60,11 @@ class Environment {
   Napi::Value trim(const Napi::CallbackInfo& info);
   Napi::Value setThreads(const Napi::CallbackInfo& info);
   Napi::Value info(const Napi::CallbackInfo& info);
+  // In checkpoint.cpp.
+  Napi::Value openCheckpoint(const Napi::CallbackInfo& info);
+  Napi::Value loadTensor(const Napi::CallbackInfo& info);
+  Napi::Value closeCheckpoint(const Napi::CallbackInfo& info);
+  const Checkpoint& checkpoint(double number) const;
 
   // Runs `body`, turning duo::Error into the JavaScript error that lib/errors.ts makes of it.
   template <typename Body>
@@ -72,6 +79,8 @@ class Environment {
 
   std::unique_ptr<Device> device_;
   Handles handles_;
+  std::unordered_map<uint64_t, Checkpoint> checkpoints_;
+  uint64_t lastCheckpoint_ = 0;  // numbers of checkpoints are never used again
   napi_threadsafe_function settled_ = nullptr;
   std::unordered_set<Wait*> waits_;
   Napi::FunctionReference makeError_;

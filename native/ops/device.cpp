@@ -81,6 +81,25 @@ class UploadTask final : public Task {
   std::vector<char> bytes_;
 };
 
+class ProduceTask final : public Task {
+ public:
+  ProduceTask(std::shared_ptr<Storage> target, std::function<void(void*)> write)
+      : target_(std::move(target)), write_(std::move(write)) {}
+
+  void run(Queue&) override {
+    try {
+      write_(target_->block.data);
+    } catch (const Error&) {
+      target_->mark = Storage::kNeverWritten;
+      throw;
+    }
+  }
+
+ private:
+  std::shared_ptr<Storage> target_;
+  std::function<void(void*)> write_;
+};
+
 template <typename From, typename To, typename Convert>
 void copyDense(const TensorArg& from, To* to, Convert convert) {
   const int rank = from.dims.rank();
@@ -159,6 +178,12 @@ Tensor Device::upload(const Dims& dims, DType dtype, const void* bytes) {
     // Ops that are still queued may use this block under its former owner.
     queue_.submit(std::make_unique<UploadTask>(tensor.data(), bytes, size));
   }
+  return tensor;
+}
+
+Tensor Device::produce(const Dims& dims, DType dtype, const char* op, std::function<void(void*)> write) {
+  Tensor tensor = empty(dims, dtype, op);
+  queue_.submit(std::make_unique<ProduceTask>(tensor.storage, std::move(write)));
   return tensor;
 }
 

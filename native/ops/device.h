@@ -1,5 +1,6 @@
 // A device as one Node environment uses it: its memory, its queue, and the way from a checked call to a queued task.
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,6 +25,8 @@ class Device {
   Tensor empty(const Dims& dims, DType dtype, const char* op);
   // The returned tensor's contents are `bytes`, copied before this returns or before the next op reads them.
   Tensor upload(const Dims& dims, DType dtype, const void* bytes);
+  // The returned tensor's contents are what `write` leaves there, dense, when the queue gets to it; it may throw.
+  Tensor produce(const Dims& dims, DType dtype, const char* op, std::function<void(void*)> write);
 
   // Checks the call, takes memory for outputs and workspace, queues the kernel. `inputs` are the call's, in order.
   std::vector<Tensor> enqueue(OpCall call, std::span<const Tensor* const> inputs);

@@ -147,7 +147,7 @@ std::string shardPath(const fs::path& folder, const std::string& name, const std
   const fs::path path = folder / name;
   std::error_code error;
   const fs::path target = fs::canonical(path, error), home = fs::canonical(folder, error);
-  if (error) return path.string();  // opening it gives the reason
+  if (target.empty() || home.empty()) return path.string();  // opening it gives the reason
   const bool isSnapshot = home.parent_path().filename() == "snapshots";
   const fs::path blobs = home.parent_path().parent_path() / "blobs";
   if (target.parent_path() != home && !(isSnapshot && target.parent_path() == blobs)) {

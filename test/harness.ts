@@ -1,5 +1,5 @@
 // Runs cases: makes their inputs, compares with the float64 reference, derives tolerances.
-import { Tensor } from '../lib/index.ts'
+import { differentiable, Tensor } from '../lib/index.ts'
 import { denseStrides } from '../lib/tensor.ts'
 import type { Case, Input, Random } from './cases/case.ts'
 import { count, exact, float32, fromFn, type NdArray } from './reference/array.ts'
@@ -167,20 +167,24 @@ export async function checkForward(test: Case, dtype: FloatDType): Promise<Compa
   )
 }
 
+/** A scalar whose backward hands each output its cotangent, so that outputs of one op are met together. */
+const joined = differentiable('joined', {
+  forward(ctx, _outputs: readonly Tensor[], weights: readonly Tensor[]) {
+    ctx.remember({ weights })
+    return Tensor.zeros([])
+  },
+  backward: (ctx) => [ctx.remembered.weights as Tensor[], null],
+})
+
 export async function checkBackward(test: Case): Promise<Comparison[]> {
   const { values, tensors, leaves } = prepare(test)
   const result = test.run(tensors)
   const outputs = (result instanceof Tensor ? [result] : result) as Tensor[]
   const weights = cotangents(test, outputs)
-  outputs.forEach((output, i) => {
-    if (output.node)
-      output.backward(
-        Tensor.from((weights[i] as NdArray).data, {
-          shape: output.shape,
-          dtype: 'float32',
-        }),
-      )
-  })
+  joined(
+    outputs,
+    weights.map((w) => Tensor.from(w.data, { shape: w.shape, dtype: 'float32' })),
+  ).backward()
   const gradient = test.gradient as NonNullable<Case['gradient']>
   const truth = gradient(values, weights, exact)
   const plain = gradient(values, weights, float32)

@@ -1,6 +1,6 @@
 import { StateError } from '../errors.ts'
 import { keep, scope, trackNode } from '../scope.ts'
-import { native, type TapeNode, Tensor } from '../tensor.ts'
+import { denseStrides, native, type TapeNode, Tensor } from '../tensor.ts'
 import { withGrad } from './grad-mode.ts'
 
 /** Where a gradient goes: to an output of the node that made a tensor, or to a leaf. */
@@ -175,9 +175,10 @@ function sumOf(before: Tensor, gradient: Tensor): Tensor {
   return sum
 }
 
-/** A float32 tensor that can be added to: this one when nothing else views its contents, else a copy. */
+/** A dense float32 tensor that can be added to: this one when it is so and nothing else views its contents, else a copy. */
 function exclusive(gradient: Tensor): Tensor {
-  if (gradient.dtype === 'float32' && gradient.contents.owners === 1) return gradient
+  const dense = denseStrides(gradient.shape).every((stride, i) => stride === gradient.strides[i])
+  if (dense && gradient.dtype === 'float32' && gradient.contents.owners === 1) return gradient
   const copy = native.cast(gradient, { dtype: 'float32' })
   gradient.dispose()
   return copy

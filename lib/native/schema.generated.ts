@@ -38,6 +38,38 @@ export interface NativeOps<T> {
   globalNorm(grads: readonly T[]): T
   /** grads (*) float32, updated in place · norm () float32 */
   clipByGlobalNorm(grads: readonly T[], norm: T, attrs: { maxNorm: number; style?: 'torch' | 'tf' }): void
+  /** x (...) float · y (*) float · dY (*) float */
+  maxBwd(x: T, y: T, dY: T, attrs: { axes: number }): T
+  /** x (...) float */
+  unary(x: T, attrs: { kind: 'neg' | 'abs' | 'square' | 'sqrt' | 'rsqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): T
+  /** at (...) float · dY (...) float */
+  unaryBwd(at: T, dY: T, attrs: { kind: 'neg' | 'abs' | 'square' | 'sqrt' | 'rsqrt' | 'exp' | 'log' | 'tanh' | 'sigmoid' | 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): T
+  /** gate (...) float · linear (...) float */
+  gated(gate: T, linear: T, attrs: { kind: 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): T
+  /** gate (...) float · linear (...) float · dY (...) float */
+  gatedBwd(gate: T, linear: T, dY: T, attrs: { kind: 'relu' | 'geluErf' | 'geluTanh' | 'silu' }): { dGate: T; dLinear: T }
+  /** x (*) float */
+  dropout(x: T, attrs?: { dropoutP?: number; seed?: number; site?: number; step?: number }): T
+  /** x (... D) float · residual (... D) float · weight (D) float */
+  rmsNorm(x: T, residual: T | null, weight: T, attrs: { eps: number; dropoutP?: number; seed?: number; site?: number; step?: number }): { y: T; h: T | null; rstd: T }
+  /** h (... D) float · weight (D) float · rstd (...) float32 · dY (... D) float · dHOut (... D) float */
+  rmsNormBwd(h: T, weight: T, rstd: T, dY: T, dHOut: T | null, attrs?: { dropoutP?: number; seed?: number; site?: number; step?: number }): { dH: T; dX: T | null; dWeight: T }
+  /** x (... D) float · residual (... D) float · weight (D) float · bias (D) float */
+  layerNorm(x: T, residual: T | null, weight: T, bias: T, attrs: { eps: number; dropoutP?: number; seed?: number; site?: number; step?: number }): { y: T; h: T | null; mean: T; rstd: T }
+  /** h (... D) float · weight (D) float · mean (...) float32 · rstd (...) float32 · dY (... D) float · dHOut (... D) float */
+  layerNormBwd(h: T, weight: T, mean: T, rstd: T, dY: T, dHOut: T | null, attrs?: { dropoutP?: number; seed?: number; site?: number; step?: number }): { dH: T; dX: T | null; dWeight: T; dBias: T }
+  /** x (... V) float */
+  softmax(x: T, attrs?: { log?: boolean }): T
+  /** y (... V) float · dY (... V) float */
+  softmaxBwd(y: T, dY: T, attrs?: { log?: boolean }): T
+  /** tables (*) any · ids (*) int32 */
+  embedding(tables: readonly T[], ids: readonly T[]): T
+  /** x (*) any · ids (*) int32 */
+  gatherRows(x: T, ids: T): T
+  /** x (*) float · ids (*) int32 */
+  scatterRows(x: T, ids: T, attrs: { rows: number; skip?: number }): T
+  /** x (*) any */
+  concat(x: readonly T[], attrs: { axis: number }): T
 }
 
 export interface OpSchema {
@@ -68,4 +100,20 @@ export const schema: readonly OpSchema[] = [
   {"name":"adafactor","inputs":[{"name":"params","dims":"*","kind":"float32","list":true,"mutated":true},{"name":"grads","dims":"*","kind":"float32","list":true},{"name":"rows","dims":"*","kind":"float32","list":true,"mutated":true},{"name":"columns","dims":"*","kind":"float32","list":true,"mutated":true},{"name":"squares","dims":"*","kind":"float32","list":true,"mutated":true},{"name":"means","dims":"*","kind":"float32","list":true,"mutated":true},{"name":"shadows","dims":"*","kind":"any","list":true,"mutated":true},{"name":"norm","dims":"","kind":"float32","optional":true},{"name":"skipped","dims":"","kind":"int32","optional":true,"mutated":true}],"attrs":[{"name":"lr","type":"float"},{"name":"step","type":"int"},{"name":"weightDecay","type":"float","fallback":0},{"name":"factoring","type":"enum","fallback":0,"choices":["lastTwo","largestTwo"]},{"name":"minDimSizeToFactor","type":"int","fallback":0},{"name":"relativeStep","type":"bool","fallback":0},{"name":"warmupInit","type":"bool","fallback":0},{"name":"scaleParameter","type":"bool","fallback":1},{"name":"decayRate","type":"float","fallback":-0.8},{"name":"eps1","type":"float","fallback":1e-30},{"name":"eps2","type":"float","fallback":0.001},{"name":"clipThreshold","type":"float","fallback":1},{"name":"beta1","type":"float","fallback":0},{"name":"countSkip","type":"bool","fallback":1}],"outputs":[],"cpu":true,"cuda":false},
   {"name":"globalNorm","inputs":[{"name":"grads","dims":"*","kind":"float32","list":true}],"attrs":[],"outputs":[{"name":"norm"}],"cpu":true,"cuda":false},
   {"name":"clipByGlobalNorm","inputs":[{"name":"grads","dims":"*","kind":"float32","list":true,"mutated":true},{"name":"norm","dims":"","kind":"float32"}],"attrs":[{"name":"maxNorm","type":"float"},{"name":"style","type":"enum","fallback":0,"choices":["torch","tf"]}],"outputs":[],"cpu":true,"cuda":false},
+  {"name":"maxBwd","inputs":[{"name":"x","dims":"...","kind":"float"},{"name":"y","dims":"*","kind":"float"},{"name":"dY","dims":"*","kind":"float"}],"attrs":[{"name":"axes","type":"int"}],"outputs":[{"name":"dX"}],"cpu":true,"cuda":false},
+  {"name":"unary","inputs":[{"name":"x","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["neg","abs","square","sqrt","rsqrt","exp","log","tanh","sigmoid","relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"unaryBwd","inputs":[{"name":"at","dims":"...","kind":"float"},{"name":"dY","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["neg","abs","square","sqrt","rsqrt","exp","log","tanh","sigmoid","relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"dX"}],"cpu":true,"cuda":false},
+  {"name":"gated","inputs":[{"name":"gate","dims":"...","kind":"float"},{"name":"linear","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"gatedBwd","inputs":[{"name":"gate","dims":"...","kind":"float"},{"name":"linear","dims":"...","kind":"float"},{"name":"dY","dims":"...","kind":"float"}],"attrs":[{"name":"kind","type":"enum","choices":["relu","geluErf","geluTanh","silu"]}],"outputs":[{"name":"dGate"},{"name":"dLinear"}],"cpu":true,"cuda":false},
+  {"name":"dropout","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"rmsNorm","inputs":[{"name":"x","dims":"... D","kind":"float"},{"name":"residual","dims":"... D","kind":"float","optional":true},{"name":"weight","dims":"D","kind":"float"}],"attrs":[{"name":"eps","type":"float"},{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"y"},{"name":"h","optional":true},{"name":"rstd"}],"cpu":true,"cuda":false},
+  {"name":"rmsNormBwd","inputs":[{"name":"h","dims":"... D","kind":"float"},{"name":"weight","dims":"D","kind":"float"},{"name":"rstd","dims":"...","kind":"float32"},{"name":"dY","dims":"... D","kind":"float"},{"name":"dHOut","dims":"... D","kind":"float","optional":true}],"attrs":[{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"dH"},{"name":"dX","optional":true},{"name":"dWeight"}],"cpu":true,"cuda":false},
+  {"name":"layerNorm","inputs":[{"name":"x","dims":"... D","kind":"float"},{"name":"residual","dims":"... D","kind":"float","optional":true},{"name":"weight","dims":"D","kind":"float"},{"name":"bias","dims":"D","kind":"float"}],"attrs":[{"name":"eps","type":"float"},{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"y"},{"name":"h","optional":true},{"name":"mean"},{"name":"rstd"}],"cpu":true,"cuda":false},
+  {"name":"layerNormBwd","inputs":[{"name":"h","dims":"... D","kind":"float"},{"name":"weight","dims":"D","kind":"float"},{"name":"mean","dims":"...","kind":"float32"},{"name":"rstd","dims":"...","kind":"float32"},{"name":"dY","dims":"... D","kind":"float"},{"name":"dHOut","dims":"... D","kind":"float","optional":true}],"attrs":[{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"dH"},{"name":"dX","optional":true},{"name":"dWeight"},{"name":"dBias"}],"cpu":true,"cuda":false},
+  {"name":"softmax","inputs":[{"name":"x","dims":"... V","kind":"float"}],"attrs":[{"name":"log","type":"bool","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"softmaxBwd","inputs":[{"name":"y","dims":"... V","kind":"float"},{"name":"dY","dims":"... V","kind":"float"}],"attrs":[{"name":"log","type":"bool","fallback":0}],"outputs":[{"name":"dX"}],"cpu":true,"cuda":false},
+  {"name":"embedding","inputs":[{"name":"tables","dims":"*","kind":"any","list":true},{"name":"ids","dims":"*","kind":"int32","list":true}],"attrs":[],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"gatherRows","inputs":[{"name":"x","dims":"*","kind":"any"},{"name":"ids","dims":"*","kind":"int32"}],"attrs":[],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"scatterRows","inputs":[{"name":"x","dims":"*","kind":"float"},{"name":"ids","dims":"*","kind":"int32"}],"attrs":[{"name":"rows","type":"int"},{"name":"skip","type":"int","fallback":-1}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"concat","inputs":[{"name":"x","dims":"*","kind":"any","list":true}],"attrs":[{"name":"axis","type":"int"}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
 ]

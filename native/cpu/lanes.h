@@ -27,4 +27,20 @@ inline void forLanes(int64_t n, const Fn& fn) {
   if (i < n) fn(i, n - i);
 }
 
+// Σ fn(i, lanes), fn giving 0 in the lanes that are not there. Four accumulators hide the latency of addition; how they
+// are shared out depends on n alone.
+template <typename Fn>
+inline float sumLanes(int64_t n, const Fn& fn) {
+  constexpr int64_t kLanes = VecF::kLanes;
+  VecF a0 = VecF::zero(), a1 = a0, a2 = a0, a3 = a0;
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes) {
+    a0 = a0 + fn(i, AllLanes{}), a1 = a1 + fn(i + kLanes, AllLanes{});
+    a2 = a2 + fn(i + 2 * kLanes, AllLanes{}), a3 = a3 + fn(i + 3 * kLanes, AllLanes{});
+  }
+  for (; i + kLanes <= n; i += kLanes) a0 = a0 + fn(i, AllLanes{});
+  if (i < n) a1 = a1 + fn(i, n - i);
+  return sum((a0 + a1) + (a2 + a3));
+}
+
 }  // namespace duo::cpu::DUO_ISA

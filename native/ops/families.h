@@ -16,5 +16,8 @@ void registerCrossEntropy(std::vector<OpDef>& ops);
 void registerBinaryCrossEntropy(std::vector<OpDef>& ops);
 void registerReplaceTokens(std::vector<OpDef>& ops);
 void registerOptimizer(std::vector<OpDef>& ops);
+void registerNorm(std::vector<OpDef>& ops);
+void registerSoftmax(std::vector<OpDef>& ops);
+void registerRows(std::vector<OpDef>& ops);
 
 }  // namespace duo

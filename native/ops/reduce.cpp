@@ -23,6 +23,18 @@ std::vector<OutputShape> reduceShapes(const OpCall& call) {
   return {{dims, x.dtype}};
 }
 
+// Room for partial sums, whichever way they are cut: at most one for each 128 elements.
+size_t partialBytes(const OpCall& call) {
+  const int64_t outputs = reduceShapes(call)[0].dims.count(), count = outputs ? call.in("x").count() / outputs : 0;
+  return size_t(outputs * (count / 128 + 1)) * sizeof(float);
+}
+
+void checkMaxBwd(const OpCall& call) {
+  const int64_t outputs = call.in("y").count();
+  call.expect(call.in("dY").count() == outputs, ErrorCode::kShape, "dY " + call.in("y").dims.text(),
+              call.in("dY").dims.text());
+}
+
 }  // namespace
 
 void registerReduce(std::vector<OpDef>& ops) {
@@ -34,7 +46,16 @@ void registerReduce(std::vector<OpDef>& ops) {
                 {"keepDims", AttrType::kBool, 0}},
       .outputs = {{"y"}},
       .shapes = reduceShapes,
+      .workspace = partialBytes,
       .cpu = cpu::reduce,
+  });
+  ops.push_back({
+      .name = "maxBwd",  // dX = dY at the first of the maxima that y holds, else 0
+      .inputs = {{"x", "..."}, {"y", "*"}, {"dY", "*"}},
+      .attrs = {{"axes", AttrType::kInt, std::nullopt, 0, 255}},
+      .outputs = {{"dX", "...", "x"}},
+      .check = checkMaxBwd,
+      .cpu = cpu::maxBwd,
   });
 }
 

@@ -148,6 +148,9 @@ const std::vector<OpDef>& registry() {
     registerBinaryCrossEntropy(list);
     registerReplaceTokens(list);
     registerOptimizer(list);
+    registerNorm(list);
+    registerSoftmax(list);
+    registerRows(list);
     return list;
   }();
   return ops;

@@ -5,6 +5,11 @@ import { dropoutCases } from './dropout.ts'
 import { elementwiseCases, storageCases } from './elementwise.ts'
 import { gemmCases } from './gemm.ts'
 import { lossCases } from './losses.ts'
+import { normCases } from './norm.ts'
+import { reduceCases } from './reduce.ts'
+import { rowsCases } from './rows.ts'
+import { softmaxCases } from './softmax.ts'
+import { viewCases } from './view.ts'
 
 /** Every case of every op family, one line each. */
 export const cases: readonly Case[] = [
@@ -15,6 +20,11 @@ export const cases: readonly Case[] = [
   ...dropoutCases,
   ...gemmCases,
   ...lossCases,
+  ...normCases,
+  ...softmaxCases,
+  ...reduceCases,
+  ...rowsCases,
+  ...viewCases,
 ]
 export const cases: readonly Case[] = [...attentionCases, ...elementwiseCases, ...storageCases]
 import { optimizerCases } from './optimizer.ts'

@@ -31,6 +31,8 @@ export class TapeRecord implements TapeNode {
     /** Instead of `backwardOf`: computes the output again, with a tape (see checkpoint.ts). */
     private recomputeOf: (() => Tensor) | null = null,
   ) {
+    // What is saved lives as long as this record, whichever scope it was made in.
+    for (const tensor of saved) keep(tensor)
     trackNode(this)
   }
 

@@ -1,0 +1,202 @@
+import { describe, expect, test } from 'vitest'
+import {
+  checkpoint,
+  device,
+  gradientCheck,
+  keep,
+  noGrad,
+  nonDifferentiable,
+  ops,
+  StateError,
+  scope,
+  Tensor,
+} from '../../lib/index.ts'
+import { native } from '../../lib/tensor.ts'
+
+const leaf = (values: number[]) => Tensor.from(values, { requiresGrad: true })
+const gradient = async (tensor: Tensor) => (tensor.grad ? Array.from(await tensor.grad.data()) : null)
+
+describe('recording', () => {
+  test('noGrad leaves no tape, and recording goes on behind it', () => {
+    const x = leaf([1, 2])
+    expect(noGrad(() => ops.square(x)).requiresGrad).toBe(false)
+    expect(ops.square(x).requiresGrad).toBe(true)
+    expect(() => noGrad(() => ops.square(x)).backward(x)).toThrow(StateError)
+  })
+
+  test('noGrad is over when its function throws', () => {
+    expect(() =>
+      noGrad(() => {
+        throw new Error('inside')
+      }),
+    ).toThrow('inside')
+    expect(ops.square(leaf([1])).requiresGrad).toBe(true)
+  })
+
+  test('noGrad and scope refuse promises', () => {
+    expect(() => noGrad(async () => {})).toThrow(StateError)
+    expect(() => scope(async () => {})).toThrow(StateError)
+  })
+
+  test('nothing is recorded for inputs without requiresGrad', () => {
+    expect(ops.add(Tensor.ones([2]), Tensor.ones([2])).requiresGrad).toBe(false)
+  })
+
+  test('detach cuts the tape', async () => {
+    const x = leaf([3])
+    ops.mul(ops.square(x).detach(), x).backward()
+    expect(await gradient(x)).toEqual([9])
+  })
+
+  test('an op without gradient throws where the tape meets it', () => {
+    const rounded = nonDifferentiable('rounded', (x: Tensor) => x)
+    expect(() => rounded(leaf([1]))).toThrow(StateError)
+    expect(() => noGrad(() => rounded(leaf([1])))).not.toThrow()
+    expect(() => rounded(Tensor.ones([1]))).not.toThrow()
+  })
+})
+
+describe('accumulation', () => {
+  test('adds the gradients of two uses', async () => {
+    const x = leaf([2, -3])
+    ops.add(ops.square(x), ops.scale(x, 10)).backward(Tensor.from([1, 2]))
+    expect(await gradient(x)).toEqual([14, 8])
+  })
+
+  test('adds over backward calls, until grad is taken away', async () => {
+    const x = leaf([2])
+    ops.square(x).backward()
+    ops.square(x).backward()
+    expect(await gradient(x)).toEqual([8])
+    x.grad = null
+    ops.square(x).backward()
+    expect(await gradient(x)).toEqual([4])
+  })
+
+  test('keeps gradients apart that an op hands on twice, or as views', async () => {
+    const [a, b] = [leaf([1, 2]), leaf([3, 4])]
+    const dY = Tensor.from([5, 6])
+    const y = ops.add(a, b)
+    ops.add(ops.add(y, a), ops.mul(b, 2)).backward(dY)
+    expect(await gradient(a)).toEqual([10, 12])
+    expect(await gradient(b)).toEqual([15, 18])
+    expect(Array.from(await dY.data())).toEqual([5, 6])
+  })
+
+  test('adds to a gradient that is spread out from one value', async () => {
+    const x = leaf([1, 2, 3])
+    ops.add(ops.sum(x), ops.sum(ops.square(x))).backward()
+    expect(await gradient(x)).toEqual([3, 5, 7])
+    ops.sum(x).backward()
+    expect(await gradient(x)).toEqual([4, 6, 8])
+  })
+
+  test('through all outputs of one op', async () => {
+    const x = leaf([1, 2, 3])
+    const [head, tail] = ops.split(x, [1, 2]) as [Tensor, Tensor]
+    ops.add(ops.sum(ops.square(tail)), ops.sum(head)).backward()
+    expect(await gradient(x)).toEqual([1, 4, 6])
+  })
+})
+
+describe('misuse', () => {
+  test('backward twice', () => {
+    const y = ops.square(leaf([1]))
+    y.backward()
+    expect(() => y.backward()).toThrow(StateError)
+  })
+
+  test('backward after an in-place update of what was saved', () => {
+    const x = leaf([1, 2])
+    const y = ops.sum(ops.square(x))
+    native.fill(x, { value: 5 })
+    expect(() => y.backward()).toThrow('square: expected at as forward saw it, got one updated in place since')
+  })
+
+  test('an update of what was not saved does no harm', async () => {
+    const x = leaf([1, 2])
+    const y = ops.sum(ops.scale(x, 3))
+    native.fill(x, { value: 5 })
+    y.backward()
+    expect(await gradient(x)).toEqual([3, 3])
+  })
+})
+
+describe('scope', () => {
+  test('frees what was made in it, but for results, kept tensors and gradients', async () => {
+    const x = leaf([1, 2])
+    const before = device().memory().tensors
+    let kept: Tensor | null = null
+    const y = scope(() => {
+      kept = keep(ops.scale(x, 2))
+      const z = ops.sum(ops.square(ops.scale(x, 3)))
+      z.backward()
+      return ops.square(x).detach()
+    })
+    expect(device().memory().tensors).toBe(before + 3)
+    expect(Array.from(await y.data())).toEqual([1, 4])
+    expect(Array.from(await kept!.data())).toEqual([2, 4])
+    expect(await gradient(x)).toEqual([18, 36])
+  })
+
+  test('a result can still be run backward', async () => {
+    const x = leaf([3])
+    const y = scope(() => ops.square(ops.square(x)))
+    y.backward()
+    expect(await gradient(x)).toEqual([108])
+  })
+
+  test('backward through what stayed behind says so', () => {
+    const x = leaf([3])
+    let inner: Tensor | null = null
+    scope(() => {
+      inner = keep(ops.square(x))
+    })
+    expect(() => inner!.backward()).toThrow(StateError)
+  })
+})
+
+describe('checkpoint', () => {
+  const size = 6 * 40
+  const values = (seed: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(seed * 100 + i * 0.7))
+
+  /** Three blocks with dropout; w is used in each, and x again at the end. */
+  async function train(wrap: <A extends readonly Tensor[]>(fn: (...inputs: A) => Tensor, ...inputs: A) => Tensor) {
+    const x = Tensor.from(values(1), { shape: [6, 40], requiresGrad: true })
+    const w = Tensor.from(values(2).subarray(0, 40), { requiresGrad: true })
+    let h: Tensor = x
+    for (let site = 0; site < 3; site++) {
+      h = wrap((input) => {
+        const [y] = ops.residualRmsNorm(ops.geluTanh(input), input, w, { dropoutP: 0.3, seed: 11, site })
+        return ops.add(ops.mul(y as Tensor, w), x)
+      }, h)
+    }
+    const loss = ops.sum(ops.square(ops.add(h, x)))
+    loss.backward()
+    const data = await Promise.all([loss, x.grad!, w.grad!].map((tensor) => tensor.data()))
+    return data.map((array) => Buffer.from(array.buffer).toString('hex'))
+  }
+
+  test('is bit-equal to not recomputing', async () => {
+    expect(await train(checkpoint)).toEqual(await train((fn, ...inputs) => fn(...inputs)))
+  })
+
+  test('keeps no more than its inputs and result', () => {
+    const x = Tensor.from(values(1), { shape: [6, 40], requiresGrad: true })
+    const before = device().memory().live
+    const bytes = scope(() => Tensor.empty([6, 40]) && device().memory().live - before)
+    const y = scope(() => checkpoint((t) => ops.square(ops.exp(ops.tanh(t))), x))
+    expect(device().memory().live).toBe(before + bytes)
+    y.dispose()
+  })
+})
+
+describe('gradientCheck', () => {
+  test('agrees with a right gradient and sees a wrong one', async () => {
+    const x = leaf([0.5, -1, 2])
+    const [right] = await gradientCheck((t) => ops.tanh(t), [x])
+    expect(right).toBeLessThan(1e-3)
+    const [wrong] = await gradientCheck((t) => ops.add(ops.tanh(t), ops.scale(t.detach(), 0.5)), [x])
+    expect(wrong).toBeGreaterThan(0.1)
+  })
+})

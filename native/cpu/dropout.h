@@ -22,6 +22,8 @@ inline void dropoutFactors(const Dropout& dropout, uint64_t start, float* factor
   }
   uint32_t k0 = uint32_t(dropout.at.seed), k1 = uint32_t(dropout.at.seed >> 32);
   for (int round = 0; round < 10; ++round) {
+    // Left rolled, or the compiler unrolls it before it could vectorise it.
+#pragma GCC unroll 1
     for (int i = 0; i < kCalls; ++i) {
       const uint64_t p0 = uint64_t(0xD2511F53u) * c0[i], p1 = uint64_t(0xCD9E8D57u) * c2[i];
       c0[i] = uint32_t(p1 >> 32) ^ c1[i] ^ k0, c1[i] = uint32_t(p1);

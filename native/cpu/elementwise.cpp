@@ -36,13 +36,16 @@ Dims broadcastStrides(const TensorArg& arg, const Dims& y) {
   return strides;
 }
 
-// n elements that lie `step` apart; 0 repeats one, as broadcasting has it.
+// A register of elements that lie `step` apart; 0 repeats one, as broadcasting has it.
 VecF loadStrided(const float* p, int64_t step, int64_t n) {
   if (step == 1) return VecF::load(p, n);
   if (step == 0) return VecF::fill(*p);
-  float lanes[VecF::kLanes];
-  for (int64_t i = 0; i < n; ++i) lanes[i] = p[i * step];
-  return VecF::load(lanes, n);
+  float strided[VecF::kLanes];
+  for (int64_t i = 0; i < n; ++i) strided[i] = p[i * step];
+  return VecF::load(strided, n);
+}
+VecF loadStrided(const float* p, int64_t step, AllLanes) {
+  return step == 1 ? VecF::load(p) : loadStrided(p, step, VecF::kLanes);
 }
 
 template <typename F>
@@ -54,10 +57,9 @@ void stridedBinary(const TensorArg& a, const TensorArg& b, const TensorArg& y, F
     const float* pa = a.f32() + rowOffset(y.dims, sa, row);
     const float* pb = b.f32() + rowOffset(y.dims, sb, row);
     float* out = y.f32() + row * shape.columns;
-    for (int64_t c = 0; c < shape.columns; c += VecF::kLanes) {
-      const int64_t n = std::min<int64_t>(shape.columns - c, VecF::kLanes);
-      f(loadStrided(pa + c * stepA, stepA, n), loadStrided(pb + c * stepB, stepB, n)).store(out + c, n);
-    }
+    forLanes(shape.columns, [&](int64_t c, auto lanes) {
+      store(f(loadStrided(pa + c * stepA, stepA, lanes), loadStrided(pb + c * stepB, stepB, lanes)), out + c, lanes);
+    });
   });
 }
 

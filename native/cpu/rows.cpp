@@ -52,6 +52,13 @@ void writeChunk(const float* from, int64_t n, const TensorArg& y, int64_t offset
 
 void embedRow(const OpCall& call, int64_t row, int64_t columns) {
   const auto tables = call.list("tables"), ids = call.list("ids");
+  if (tables.size() == 1) {
+    const size_t size = sizeOf(tables[0].dtype);
+    const int64_t from = ids[0].i32()[row] * tables[0].strides[0], to = row * columns;
+    std::memcpy(call.out("y").as<char>() + size_t(to) * size, tables[0].as<char>() + size_t(from) * size,
+                size_t(columns) * size);
+    return;
+  }
   float sum[kChunk], next[kChunk];
   for (int64_t c = 0; c < columns; c += kChunk) {
     const int64_t n = std::min(kChunk, columns - c);

@@ -99,7 +99,10 @@ describe('one thread and two', () => {
     const random = (shape: number[], seed: number) => {
       let state = seed
       const size = shape.reduce((a, b) => a * b, 1)
-      const next = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 31 - 1
+      const next = () => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+        return state / 2 ** 31 - 1
+      }
       return Float32Array.from({ length: size }, next)
     }
     const run = async () => {
@@ -112,7 +115,8 @@ describe('one thread and two', () => {
       const loss = ops.mean(ops.mul(ops.softmax(ops.geluErf(y)), y))
       loss.backward()
       const results = [loss, x.grad!, residual.grad!, weight.grad!, bias.grad!, table.grad!]
-      return Promise.all(results.map((tensor) => tensor.data()))
+      const data = await Promise.all(results.map((tensor) => tensor.data()))
+      return data.map((array) => Buffer.from(array.buffer).toString('base64'))
     }
     setThreads(1)
     const one = await run()

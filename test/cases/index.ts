@@ -6,6 +6,7 @@ import { elementwiseCases, storageCases } from './elementwise.ts'
 import { gemmCases } from './gemm.ts'
 import { lossCases } from './losses.ts'
 import { normCases } from './norm.ts'
+import { optimizerCases } from './optimizer.ts'
 import { reduceCases } from './reduce.ts'
 import { rowsCases } from './rows.ts'
 import { softmaxCases } from './softmax.ts'
@@ -13,6 +14,7 @@ import { viewCases } from './view.ts'
 
 /** Every case of every op family, one line each. */
 export const cases: readonly Case[] = [
+  ...attentionCases,
   ...elementwiseCases,
   ...storageCases,
   ...unaryCases,
@@ -21,13 +23,9 @@ export const cases: readonly Case[] = [
   ...gemmCases,
   ...lossCases,
   ...normCases,
-  ...softmaxCases,
+  ...optimizerCases,
   ...reduceCases,
   ...rowsCases,
+  ...softmaxCases,
   ...viewCases,
 ]
-export const cases: readonly Case[] = [...attentionCases, ...elementwiseCases, ...storageCases]
-import { optimizerCases } from './optimizer.ts'
-
-/** Every case of every op family, one line each. */
-export const cases: readonly Case[] = [...elementwiseCases, ...storageCases, ...optimizerCases]

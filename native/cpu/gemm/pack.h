@@ -20,17 +20,18 @@ struct MatrixView {
   MatrixView transposed() const { return {data, columnStride, rowStride}; }
 };
 
-// out[k·stride + i] = x(k, i) for i < width, where x runs along i with stride 1.
+// Panels that are copied side by side: a row gives a few whole cache lines, and the lines written do not crowd each
+// other out of L1 although panels lie at powers of two.
+constexpr int kCopiedPanels = 4;
+
+// out[p·stride + k·kWidth + i] = x(k, p·kWidth + i), where x has unit stride along the width.
 template <int kWidth>
-inline void copyPanel(const MatrixView& x, int64_t depth, int64_t width, float* out) {
-  if (width == kWidth) {
-    for (int64_t k = 0; k < depth; ++k) std::memcpy(out + k * kWidth, x.at(k, 0), kWidth * sizeof(float));
-    return;
-  }
+inline void copyPanels(const MatrixView& x, int64_t depth, int panels, float* out, int64_t stride) {
   for (int64_t k = 0; k < depth; ++k) {
-    float* row = out + k * kWidth;
-    std::memcpy(row, x.at(k, 0), size_t(width) * sizeof(float));
-    std::memset(row + width, 0, size_t(kWidth - width) * sizeof(float));
+    const float* row = x.at(k, 0);
+    for (int p = 0; p < panels; ++p) {
+      std::memcpy(out + p * stride + k * kWidth, row + p * kWidth, kWidth * sizeof(float));
+    }
   }
 }
 
@@ -41,7 +42,7 @@ inline void gatherPanel(const MatrixView& x, int64_t depth, int64_t width, float
   }
 }
 
-// As above where x runs along k with stride 1.
+// As gatherPanel, where x has unit stride along k.
 template <int kWidth>
 inline void transposePanel(const MatrixView& x, int64_t depth, int64_t width, float* out) {
   const int64_t blocks = depth / kTransposeBlock * kTransposeBlock;
@@ -60,31 +61,52 @@ inline void transposePanel(const MatrixView& x, int64_t depth, int64_t width, fl
 // Panels of kTile.columns over a block of B; zeros fill the last one.
 inline void packColumns(const MatrixView& b, int64_t depth, int64_t columns, float* out, int64_t panelStride) {
   constexpr int kWidth = kTile.columns;
-  for (int64_t j = 0; j < columns; j += kWidth, out += panelStride) {
-    const int64_t width = std::min<int64_t>(columns - j, kWidth);
+  for (int64_t j = 0; j < columns;) {
     const MatrixView panel = b.from(0, j);
-    if (b.columnStride == 1) {
-      copyPanel<kWidth>(panel, depth, width, out);
+    const int64_t width = std::min<int64_t>(columns - j, kWidth);
+    int64_t panels = 1;
+    if (b.columnStride == 1 && width == kWidth) {
+      panels = std::min<int64_t>((columns - j) / kWidth, kCopiedPanels);
+      copyPanels<kWidth>(panel, depth, int(panels), out, panelStride);
     } else if (b.rowStride == 1) {
       transposePanel<kWidth>(panel, depth, width, out);
     } else {
       gatherPanel<kWidth>(panel, depth, width, out);
     }
+    j += panels * kWidth;
+    out += panels * panelStride;
   }
 }
 
-// Strips over `rows` of A, each as high as gemmStripRows says and without filling, one behind the other.
+// One whole strip of A with unit stride along the rows, for k in [begin, end) of `depth`.
+inline void copyStrip(const MatrixView& x, int64_t begin, int64_t end, int64_t depth, float* out) {
+  constexpr int kRows = kTile.rows;
+  int64_t k = begin;
+  if (kRows <= VecF::kLanes && x.rowStride >= VecF::kLanes) {
+    // A register holds more than a row of the strip: what is too much is read from the next k's row, and written where
+    // the next k comes. The last k has no next.
+    for (; k < std::min(end, depth - 1); ++k) VecF::load(x.at(k, 0)).store(out + k * kRows);
+  }
+  for (; k < end; ++k) std::memcpy(out + k * kRows, x.at(k, 0), kRows * sizeof(float));
+}
+
+// Strips over `rows` of A, each as high as gemmStripRows says and without filling, one behind the other. `left`: rows
+// of A to the end of the item.
 inline void packRows(const MatrixView& a, int64_t rows, int64_t left, int64_t depth, float* out) {
+  // So many k at a time that the cache lines of a row of A are still in L1 when the next strip needs their rest.
+  constexpr int64_t kRound = 16;
   const MatrixView x = a.transposed();
-  for (int64_t k = 0; k < depth; ++k) {
+  for (int64_t begin = 0; begin < depth; begin += kRound) {
+    const int64_t end = std::min(begin + kRound, depth);
     float* strip = out;
     for (int64_t i = 0; i < rows;) {
       const int64_t height = gemmStripRows(kTile, left - i);
-      float* target = strip + k * height;
       if (x.columnStride == 1 && height == kTile.rows) {
-        std::memcpy(target, x.at(k, i), kTile.rows * sizeof(float));
+        copyStrip(x.from(0, i), begin, end, depth, strip);
       } else {
-        for (int64_t r = 0; r < height; ++r) target[r] = *x.at(k, i + r);
+        for (int64_t k = begin; k < end; ++k) {
+          for (int64_t r = 0; r < height; ++r) strip[k * height + r] = *x.at(k, i + r);
+        }
       }
       strip += height * depth;
       i += height;

@@ -24,12 +24,16 @@ struct MatrixView {
 // other out of L1 although panels lie at powers of two.
 constexpr int kCopiedPanels = 4;
 
+// Rows are far apart, and the hardware does not guess where the next one is: fetch it while these are copied.
+constexpr int64_t kPrefetchRows = 16;
+
 // out[p·stride + k·kWidth + i] = x(k, p·kWidth + i), where x has unit stride along the width.
 template <int kWidth>
 inline void copyPanels(const MatrixView& x, int64_t depth, int panels, float* out, int64_t stride) {
   for (int64_t k = 0; k < depth; ++k) {
-    const float* row = x.at(k, 0);
+    const float *row = x.at(k, 0), *ahead = x.at(std::min(k + kPrefetchRows, depth - 1), 0);
     for (int p = 0; p < panels; ++p) {
+      __builtin_prefetch(ahead + p * kWidth);
       std::memcpy(out + p * stride + k * kWidth, row + p * kWidth, kWidth * sizeof(float));
     }
   }
@@ -78,6 +82,13 @@ inline void packColumns(const MatrixView& b, int64_t depth, int64_t columns, flo
   }
 }
 
+inline void prefetchBlock(const MatrixView& x, int64_t begin, int64_t end, int64_t width) {
+  constexpr int64_t kLine = 16;  // floats
+  for (int64_t k = begin; k < end; ++k) {
+    for (int64_t i = 0; i < width; i += kLine) __builtin_prefetch(x.at(k, i));
+  }
+}
+
 // One whole strip of A with unit stride along the rows, for k in [begin, end) of `depth`.
 inline void copyStrip(const MatrixView& x, int64_t begin, int64_t end, int64_t depth, float* out) {
   constexpr int kRows = kTile.rows;
@@ -98,6 +109,7 @@ inline void packRows(const MatrixView& a, int64_t rows, int64_t left, int64_t de
   const MatrixView x = a.transposed();
   for (int64_t begin = 0; begin < depth; begin += kRound) {
     const int64_t end = std::min(begin + kRound, depth);
+    if (x.columnStride == 1) prefetchBlock(x, end, std::min(end + kRound, depth), rows);
     float* strip = out;
     for (int64_t i = 0; i < rows;) {
       const int64_t height = gemmStripRows(kTile, left - i);

@@ -35,6 +35,10 @@ constexpr GemmTile gemmTile(Isa isa) {
 constexpr int64_t kDepth = 512;
 constexpr int64_t kItemRows = 512;
 constexpr int64_t kItemColumns = 128;
+// Where A is packed, too (its rows are not dense), every item packs its rows again: wider items, and less of K at a
+// time, because strips of A and what they are made from share L2 with the block of B.
+constexpr int64_t kDepthPackingA = 256;
+constexpr int64_t kItemColumnsPackingA = 512;
 // Strips of A that are packed at a time, where A cannot be read as it lies: enough to use whole cache lines.
 constexpr int64_t kPackedRows = 48;
 
@@ -42,7 +46,7 @@ constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }
 
 // K in blocks of nearly equal size.
-constexpr int64_t gemmDepth(int64_t k) { return k <= kDepth ? k : ceilDiv(k, ceilDiv(k, kDepth)); }
+constexpr int64_t gemmDepth(int64_t k, int64_t most = kDepth) { return k <= most ? k : ceilDiv(k, ceilDiv(k, most)); }
 
 // Floats of B packed whole: panels of tile columns, each K rows of that width, zeros behind the last column.
 constexpr int64_t gemmPackedFloats(GemmTile tile, int64_t k, int64_t n) { return roundUp(n, tile.columns) * k; }
@@ -67,7 +71,7 @@ struct GemmGrid {
   int64_t items() const { return rowItems * columnItems; }
 };
 
-constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k) {
+constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k, bool packsA) {
   constexpr int64_t kEnough = 8;         // items: then two to four threads finish at nearly the same time
   constexpr int64_t kSmall = 4'000'000;  // multiply-adds in 80 µs, far above the cost of handing out an item
   if (m == 0 || n == 0) return {tile.rows, tile.columns, 0, 0};
@@ -76,9 +80,10 @@ constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k) {
     const int64_t columns = roundUp(ceilDiv(n, columnItems), tile.columns);
     return GemmGrid{rows, columns, ceilDiv(m, rows), ceilDiv(n, columns)};
   };
-  GemmGrid result = grid(ceilDiv(m, kItemRows), ceilDiv(n, kItemColumns));
-  while (result.items() < kEnough && result.rows * result.columns * k > 2 * kSmall) {
-    const bool byRows = result.rows > 2 * result.columns;
+  GemmGrid result = grid(ceilDiv(m, kItemRows), ceilDiv(n, packsA ? kItemColumnsPackingA : kItemColumns));
+  // A second item is worth more than the packing it repeats; further ones only when they stay large.
+  while (result.items() < kEnough && result.rows * result.columns * k > (result.items() < 2 ? kSmall : 4 * kSmall)) {
+    const bool byRows = packsA ? result.rows > result.columns / 2 : result.rows > 2 * result.columns;
     const GemmGrid finer =
         byRows ? grid(result.rowItems * 2, result.columnItems) : grid(result.rowItems, result.columnItems * 2);
     if (finer.items() == result.items()) break;
@@ -89,7 +94,10 @@ constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k) {
 
 // Floats of scratch memory for each worker: the packed strips of A and the packed block of B.
 constexpr int64_t gemmScratchFloats(GemmTile tile, int64_t n, int64_t k) {
-  return roundUp(gemmDepth(k) * (kPackedRows + std::min(roundUp(n, tile.columns), kItemColumns)), 16);
+  const int64_t columns = roundUp(n, tile.columns);
+  return roundUp(std::max(gemmDepth(k) * (kPackedRows + std::min(columns, kItemColumns)),
+                          gemmDepth(k, kDepthPackingA) * (kPackedRows + std::min(columns, kItemColumnsPackingA))),
+                 16);
 }
 
 // Chunks of rows over which the backward of the epilogue sums columns; their sums are added in order.

@@ -138,12 +138,12 @@ class BlockWalk {
 
 }  // namespace
 
-GemmGrid gridOf(const Product& p) { return gemmGrid(kTile, p.m, p.n, p.k); }
+GemmGrid gridOf(const Product& p) { return gemmGrid(kTile, p.m, p.n, p.k, p.a.columnStride != 1); }
 
 void multiplyItem(const Product& p, const GemmGrid& grid, int64_t index, float* scratch) {
   const Item item(p, grid, index);
   if (usesDots(p)) return multiplyByDots(p, item);
-  const int64_t depth = std::max<int64_t>(gemmDepth(p.k), 1);
+  const int64_t depth = std::max<int64_t>(gemmDepth(p.k, p.a.columnStride != 1 ? kDepthPackingA : kDepth), 1);
   for (int64_t k = 0; k == 0 || k < p.k; k += depth) {
     BlockWalk(p, item, {k, std::min(k + depth, p.k)}, scratch).run();
   }

@@ -108,5 +108,5 @@ test('linear is x·Wᵀ + bias, with a tensor and with a packed weight', async (
   const packed = await ops.linear(x, new ops.PackedWeight(weight, { transpose: true }), { bias }).data()
   const product = await ops.gemm(x, weight, { transposeB: true, bias }).data()
   expect(plain).toEqual(product)
-  packed.forEach((value, i) => expect(value).toBeCloseTo(plain[i] as number, 4))
+  for (const [i, value] of packed.entries()) expect(value).toBeCloseTo(plain[i] as number, 4)
 })

@@ -51,15 +51,10 @@ export const linearCrossEntropy = differentiable('linearCrossEntropy', {
     const attrs = ctx.remembered.attrs as CrossEntropyOptions | null
     if (!attrs) return scaledGradients(ctx, dLoss)
     const { x, weight, labels } = ctx.saved as Record<'x' | 'weight' | 'labels', Tensor>
-    const { dX, dWeight, dBias } = native.linearCrossEntropy(
-      x,
-      weight,
-      ctx.savedOrNull('bias'),
-      labels,
-      null,
-      dLoss,
-      { ...attrs, ...gradientsOf(ctx) },
-    )
+    const { dX, dWeight, dBias } = native.linearCrossEntropy(x, weight, ctx.savedOrNull('bias'), labels, null, dLoss, {
+      ...attrs,
+      ...gradientsOf(ctx),
+    })
     return [dX, dWeight, dBias]
   },
 })

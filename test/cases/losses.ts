@@ -1,4 +1,5 @@
 import { ops } from '../../lib/index.ts'
+import { fromFn, type NdArray, type Round } from '../reference/array.ts'
 import { type BceReduction, bce, bceGradient } from '../reference/binary-cross-entropy.ts'
 import {
   crossEntropy,
@@ -8,7 +9,6 @@ import {
   linearLogitsGradient,
 } from '../reference/cross-entropy.ts'
 import { replaceTokens, type Sampling } from '../reference/token-sampler.ts'
-import { fromFn, type NdArray, type Round } from '../reference/array.ts'
 import type { Case, Input, Random } from './case.ts'
 
 /** Labels in [0, v), about one in six of them ignored. */
@@ -185,8 +185,7 @@ function linearGradient(x: Record<string, NdArray>, dLogits: NdArray, r: Round) 
 function linearCase(name: string, shape: LinearShape, rule: LossRule = {}, x: Partial<Input> = {}): Case {
   const { n, k, v } = shape
   const inputs = linearInputs(shape)
-  const logitsOf = (a: Readonly<Record<string, NdArray>>, r: Round) =>
-    linearLogits(a.x!, a.weight!, a.bias ?? null, r)
+  const logitsOf = (a: Readonly<Record<string, NdArray>>, r: Round) => linearLogits(a.x!, a.weight!, a.bias ?? null, r)
   return {
     name: `linearCrossEntropy ${name} (${n}, ${k}, ${v})`,
     covers: ['linearCrossEntropy', 'scale'],
@@ -221,18 +220,11 @@ const linearCrossEntropyCases: Case[] = [
   },
 ]
 
-function generatorCase(
-  name: string,
-  tokens: number,
-  shape: LinearShape,
-  options: Sampling,
-  weighted = false,
-): Case {
+function generatorCase(name: string, tokens: number, shape: LinearShape, options: Sampling, weighted = false): Case {
   const { n: m, k, v } = shape
   const labels = (a: Readonly<Record<string, NdArray>>) =>
     fromFn([m], (i) => a.originalIds!.data[a.positions!.data[i]!]!)
-  const logitsOf = (a: Readonly<Record<string, NdArray>>, r: Round) =>
-    linearLogits(a.x!, a.weight!, a.bias ?? null, r)
+  const logitsOf = (a: Readonly<Record<string, NdArray>>, r: Round) => linearLogits(a.x!, a.weight!, a.bias ?? null, r)
   const rule: LossRule = { reduction: 'weighted' }
   return {
     name: `generatorObjective ${name} (${m}, ${k}, ${v})`,

@@ -84,6 +84,22 @@ export interface NativeOps<T> {
   scatterRows(x: T, ids: T, attrs: { rows: number; skip?: number }): T
   /** x (*) any */
   concat(x: readonly T[], attrs: { axis: number }): T
+  /** logits (R V) float */
+  argmax(logits: T): T
+  /** logits (R V) float */
+  topK(logits: T, attrs: { k: number }): { values: T; ids: T }
+  /** logits (R V) float */
+  sampleCategorical(logits: T, attrs: { seed: number; site?: number; step?: number }): T
+  /** logits (R V) float · beamScores (B b) float32 */
+  beamCandidates(logits: T, beamScores: T, attrs: { k: number }): { scores: T; parents: T; tokens: T }
+  /** logits (R V) float */
+  warpLogits(logits: T, attrs: { rule: 'temperature' | 'topK' | 'topP' | 'minP' | 'typical' | 'epsilon' | 'eta' | 'topH'; value: number; minTokensToKeep?: number }): T
+  /** logits (R V) float · ids (R L) int32 · lengths (R) int32 */
+  penalizeRepetition(logits: T, ids: T, lengths: T | null, attrs: { penalty: number }): T
+  /** logits (R V) float · ids (R L) int32 · lengths (R) int32 · sources (R S) int32 · sourceLengths (R) int32 */
+  banRepeatedNgrams(logits: T, ids: T, lengths: T | null, sources: T | null, sourceLengths: T | null, attrs: { n: number }): T
+  /** logits (R V) float · tokens (K) int32 */
+  banTokens(logits: T, tokens: T): T
 }
 
 export interface OpSchema {
@@ -137,4 +153,12 @@ export const schema: readonly OpSchema[] = [
   {"name":"gatherRows","inputs":[{"name":"x","dims":"*","kind":"any"},{"name":"ids","dims":"*","kind":"int32"}],"attrs":[],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
   {"name":"scatterRows","inputs":[{"name":"x","dims":"*","kind":"float"},{"name":"ids","dims":"*","kind":"int32"}],"attrs":[{"name":"rows","type":"int"},{"name":"skip","type":"int","fallback":-1}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
   {"name":"concat","inputs":[{"name":"x","dims":"*","kind":"any","list":true}],"attrs":[{"name":"axis","type":"int"}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
+  {"name":"argmax","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[],"outputs":[{"name":"ids"}],"cpu":true,"cuda":false},
+  {"name":"topK","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"k","type":"int"}],"outputs":[{"name":"values"},{"name":"ids"}],"cpu":true,"cuda":false},
+  {"name":"sampleCategorical","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"ids"}],"cpu":true,"cuda":false},
+  {"name":"beamCandidates","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"beamScores","dims":"B b","kind":"float32"}],"attrs":[{"name":"k","type":"int"}],"outputs":[{"name":"scores"},{"name":"parents"},{"name":"tokens"}],"cpu":true,"cuda":false},
+  {"name":"warpLogits","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"rule","type":"enum","choices":["temperature","topK","topP","minP","typical","epsilon","eta","topH"]},{"name":"value","type":"float"},{"name":"minTokensToKeep","type":"int","fallback":1}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"penalizeRepetition","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"ids","dims":"R L","kind":"int32"},{"name":"lengths","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"penalty","type":"float"}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"banRepeatedNgrams","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"ids","dims":"R L","kind":"int32"},{"name":"lengths","dims":"R","kind":"int32","optional":true},{"name":"sources","dims":"R S","kind":"int32","optional":true},{"name":"sourceLengths","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"n","type":"int"}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"banTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"tokens","dims":"K","kind":"int32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
 ]

@@ -69,5 +69,13 @@ DUO_CPU_KERNEL(embedding)
 DUO_CPU_KERNEL(gatherRows)
 DUO_CPU_KERNEL(scatterRows)
 DUO_CPU_KERNEL(concat)
+DUO_CPU_KERNEL(argmax)
+DUO_CPU_KERNEL(topK)
+DUO_CPU_KERNEL(sampleCategorical)
+DUO_CPU_KERNEL(beamCandidates)
+DUO_CPU_KERNEL(warpLogits)
+DUO_CPU_KERNEL(penalizeRepetition)
+DUO_CPU_KERNEL(banRepeatedNgrams)
+DUO_CPU_KERNEL(banTokens)
 
 }  // namespace duo::cpu

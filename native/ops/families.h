@@ -19,5 +19,6 @@ void registerOptimizer(std::vector<OpDef>& ops);
 void registerNorm(std::vector<OpDef>& ops);
 void registerSoftmax(std::vector<OpDef>& ops);
 void registerRows(std::vector<OpDef>& ops);
+void registerSampling(std::vector<OpDef>& ops);
 
 }  // namespace duo

@@ -151,6 +151,7 @@ const std::vector<OpDef>& registry() {
     registerNorm(list);
     registerSoftmax(list);
     registerRows(list);
+    registerSampling(list);
     return list;
   }();
   return ops;

@@ -11,6 +11,8 @@ import { reduceCases } from './reduce.ts'
 import { rowsCases } from './rows.ts'
 import { softmaxCases } from './softmax.ts'
 import { viewCases } from './view.ts'
+import { optimizerCases } from './optimizer.ts'
+import { samplingCases } from './sampling.ts'
 
 /** Every case of every op family, one line each. */
 export const cases: readonly Case[] = [
@@ -28,4 +30,6 @@ export const cases: readonly Case[] = [
   ...rowsCases,
   ...softmaxCases,
   ...viewCases,
+  ...optimizerCases,
+  ...samplingCases,
 ]

@@ -1,0 +1,142 @@
+import { nonDifferentiable } from '../autograd/differentiable.ts'
+import { native, type Tensor } from '../tensor.ts'
+
+/**
+ * Id of each row's largest logit; of equal ones the lowest.
+ *
+ * @param logits (R, V) float, V > 0.
+ * @returns (R) int32.
+ * @throws {DataError} at the next wait, if a logit is NaN.
+ */
+export const argmax = nonDifferentiable('argmax', (logits: Tensor): Tensor => native.argmax(logits))
+
+/**
+ * The k largest logits of each row, descending; of equal ones lower ids come first.
+ *
+ * @param logits (R, V) float.
+ * @param k 1 … V.
+ * @returns values (R, k) in the logits' dtype, ids (R, k) int32.
+ * @throws {DataError} at the next wait, if a logit is NaN.
+ */
+export const topK = nonDifferentiable('topK', (logits: Tensor, k: number) => native.topK(logits, { k }))
+
+export interface RandomDraw {
+  seed: number
+  /** Which module or use draws. @default 0 */
+  site?: number
+  /** @default 0 */
+  step?: number
+}
+
+/**
+ * Draws an id of each row with the probabilities softmax(logits), by inverse CDF. The number for row i is the i-th
+ * 32-bit word of Philox with (seed, site, step): it does not depend on the other rows.
+ *
+ * @param logits (R, V) float; -inf is never drawn.
+ * @returns (R) int32.
+ * @throws {DataError} at the next wait, if a row has a NaN or +inf, or nothing but -inf.
+ */
+export const sampleCategorical = nonDifferentiable(
+  'sampleCategorical',
+  (logits: Tensor, random: RandomDraw): Tensor => native.sampleCategorical(logits, { ...random }),
+)
+
+/**
+ * The k best continuations of each sentence by beamScores + logits, best first; of equal ones the lower beam, then the
+ * lower token. With k = max(2, 1 + number of end tokens) · b, enough are left when all that end are taken out.
+ *
+ * @param logits (B·b, V) float, the beams of one sentence after the other; log-probabilities, processed.
+ * @param beamScores (B, b) float32; beams that do not run yet have -1e9.
+ * @returns scores (B, k) float32; parents (B, k) int32, the beam in its sentence; tokens (B, k) int32.
+ * @throws {DataError} at the next wait, if a sum is NaN.
+ */
+export const beamCandidates = nonDifferentiable('beamCandidates', (logits: Tensor, beamScores: Tensor, k: number) =>
+  native.beamCandidates(logits, beamScores, { k }),
+)
+
+export type WarpRule = 'temperature' | 'topK' | 'topP' | 'minP' | 'typical' | 'epsilon' | 'eta' | 'topH'
+
+/**
+ * Applies one rule of sampling; what it removes becomes -inf. Several are chained, in the order temperature, topH, topK,
+ * topP, minP, typical, epsilon, eta.
+ *
+ * - `temperature`: divides.
+ * - `topK`: keeps what is at least the value-th largest logit, ties included.
+ * - `topP`: keeps the best until their probability reaches value.
+ * - `minP`: keeps probabilities of at least value times the largest.
+ * - `typical`: keeps those whose information is nearest to the entropy, until their probability reaches value.
+ * - `epsilon`: keeps probabilities of at least value; `eta`: of at least min(value, √value·e^−entropy).
+ * - `topH`: keeps the best until they use up value times the entropy of the best hundred.
+ *
+ * @param logits (R, V) float.
+ * @param options.minTokensToKeep at least so many stay in each row. @default 1
+ * @returns (R, V) float32.
+ * @throws {ConfigError} if value is outside the rule's range.
+ * @throws {DataError} at the next wait, if a logit is NaN or +inf.
+ * @see Holtzman et al. 2020 https://arxiv.org/abs/1904.09751 (topP), Meister et al. 2022
+ *   https://arxiv.org/abs/2202.00666 (typical), Hewitt et al. 2022 https://arxiv.org/abs/2210.15191 (epsilon, eta),
+ *   Nguyen et al. 2024 https://arxiv.org/abs/2407.01082 (minP)
+ */
+export const warpLogits = nonDifferentiable(
+  'warpLogits',
+  (logits: Tensor, rule: WarpRule, value: number, { minTokensToKeep = 1 }: { minTokensToKeep?: number } = {}): Tensor =>
+    native.warpLogits(logits, { rule, value, minTokensToKeep }),
+)
+
+/**
+ * Repetition penalty: the logits of a row's ids are divided by `penalty` when they are positive, else multiplied; once
+ * for an id, however often it comes.
+ *
+ * @param logits (R, V) float.
+ * @param ids (R, L) int32.
+ * @param penalty above 1 discourages what is there already.
+ * @param options.lengths (R) int32, how many ids of a row count. @default L
+ * @returns (R, V) float32.
+ * @throws {IndexError} at the next wait, if an id or a length is out of range.
+ * @see Keskar et al. 2019, CTRL. https://arxiv.org/abs/1909.05858
+ */
+export const penalizeRepetition = nonDifferentiable(
+  'penalizeRepetition',
+  (logits: Tensor, ids: Tensor, penalty: number, { lengths = null }: { lengths?: Tensor | null } = {}): Tensor =>
+    native.penalizeRepetition(logits, ids, lengths, { penalty }),
+)
+
+export interface NgramOptions {
+  /** (R) int32, how many ids of a row count. @default L */
+  lengths?: Tensor | null
+  /** (R, S) int32: bans n-grams of these rows instead of those of `ids`. */
+  sources?: Tensor | null
+  /** (R) int32. @default S */
+  sourceLengths?: Tensor | null
+}
+
+/**
+ * Bans (-inf) every token that would end an n-gram which occurs already: the row's last n − 1 ids and the token.
+ *
+ * @param logits (R, V) float.
+ * @param ids (R, L) int32.
+ * @returns (R, V) float32.
+ * @throws {IndexError} at the next wait, if an id or a length is out of range.
+ */
+export const banRepeatedNgrams = nonDifferentiable(
+  'banRepeatedNgrams',
+  (
+    logits: Tensor,
+    ids: Tensor,
+    n: number,
+    { lengths = null, sources = null, sourceLengths = null }: NgramOptions = {},
+  ): Tensor => native.banRepeatedNgrams(logits, ids, lengths, sources, sourceLengths, { n }),
+)
+
+/**
+ * Bans (-inf) tokens in every row: end tokens of sequences that are too short, suppressed tokens.
+ *
+ * @param logits (R, V) float.
+ * @param tokens (K) int32.
+ * @returns (R, V) float32.
+ * @throws {IndexError} at the next wait, if a token is out of range.
+ */
+export const banTokens = nonDifferentiable(
+  'banTokens',
+  (logits: Tensor, tokens: Tensor): Tensor => native.banTokens(logits, tokens),
+)

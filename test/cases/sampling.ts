@@ -1,0 +1,212 @@
+import { ops } from '../../lib/index.ts'
+import { fromFn, type NdArray } from '../reference/array.ts'
+import * as reference from '../reference/sampling.ts'
+import type { Case, Input } from './case.ts'
+
+// One column, primes, around a vector of every width, more than a block of the sums, no rows.
+const shapes: [number, number][] = [
+  [1, 1],
+  [3, 7],
+  [5, 17],
+  [2, 513],
+  [0, 9],
+  [7, 1031],
+]
+
+const normal = (shape: [number, number], scale = 3): Input => ({ shape, scale, gradient: false })
+// Multiples of ½ with many ties; one in eight is -inf, but never the first.
+const tied = (shape: [number, number]): Input => ({
+  shape,
+  gradient: false,
+  values: (i, random) => (random.integer(8) === 0 && i % shape[1] !== 0 ? -Infinity : random.integer(9) / 2 - 2),
+})
+const strided = (shape: [number, number]): Input => ({ ...normal(shape), strided: true })
+
+/** Logits of every kind for one op. Selection is exact: no 16-bit runs, whose rounding would move the borders. */
+function family(
+  name: string,
+  covers: string,
+  run: Case['run'],
+  refer: Case['reference'],
+  list: [string, Input][] = [
+    ...shapes.map((shape): [string, Input] => [`(${shape})`, normal(shape)]),
+    ['ties', tied([6, 37])],
+    ['strided', strided([5, 19])],
+    ['large', normal([4, 33], 1e4)],
+  ],
+): Case[] {
+  return list.map(([kind, logits]) => ({
+    name: `${name} ${kind}`,
+    covers: [covers],
+    inputs: { logits },
+    sixteenBit: false,
+    run,
+    reference: refer,
+  }))
+}
+
+function warpCases(rule: ops.WarpRule, value: number, minTokensToKeep = 1): Case[] {
+  const list: [string, Input][] = [
+    ['(1,1)', normal([1, 1])],
+    ['(0,9)', normal([0, 9])],
+    ['(5,131)', normal([5, 131])],
+    ['(3,1031)', normal([3, 1031])],
+    ['flat', normal([3, 300], 0.1)],
+    ['large', normal([4, 33], 1e4)],
+    ['strided', strided([5, 19])],
+  ]
+  if (rule !== 'typical') list.push(['ties', tied([6, 37])])
+  const min = (v: number) => Math.min(minTokensToKeep, v)
+  return family(
+    `${rule} ${value}, at least ${minTokensToKeep},`,
+    'warpLogits',
+    (t) => ops.warpLogits(t.logits!, rule, value, { minTokensToKeep }),
+    (v, r) => [reference.warpLogits(v.logits!, rule, value, min(v.logits!.shape[1]!), r)],
+    list,
+  )
+}
+
+const ids = (shape: number[], below: number): Input => ({
+  shape,
+  dtype: 'int32',
+  values: (_, random) => random.integer(below),
+})
+const lists = (array: NdArray, lengths?: NdArray) =>
+  Array.from({ length: array.shape[0]! }, (_, row) => {
+    const columns = array.shape[1]!
+    return Array.from(array.data.subarray(row * columns, row * columns + (lengths?.data[row] ?? columns)))
+  })
+
+const penaltyCases: Case[] = [1.4, 0.7].map((penalty) => ({
+  name: `penalizeRepetition ${penalty}`,
+  covers: ['penalizeRepetition'],
+  inputs: { logits: normal([5, 29]), ids: ids([5, 12], 29), lengths: ids([5], 13) },
+  run: (t) => ops.penalizeRepetition(t.logits!, t.ids!, penalty, { lengths: t.lengths! }),
+  reference: (v, r) => [reference.penalizeRepetition(v.logits!, lists(v.ids!, v.lengths!), penalty, r)],
+}))
+
+// Three letters, so that n-grams do repeat.
+const ngramCases: Case[] = [1, 2, 3, 30].flatMap((n): Case[] => [
+  {
+    name: `banRepeatedNgrams ${n}`,
+    covers: ['banRepeatedNgrams'],
+    inputs: { logits: normal([6, 5]), ids: ids([6, 20], 3), lengths: ids([6], 21) },
+    run: (t) => ops.banRepeatedNgrams(t.logits!, t.ids!, n, { lengths: t.lengths! }),
+    reference: (v) => {
+      const own = lists(v.ids!, v.lengths!)
+      return [reference.banRepeatedNgrams(v.logits!, own, own, n)]
+    },
+  },
+  {
+    name: `banRepeatedNgrams ${n} of sources`,
+    covers: ['banRepeatedNgrams'],
+    inputs: {
+      logits: normal([6, 5]),
+      ids: ids([6, 4], 3),
+      sources: ids([6, 11], 3),
+      sourceLengths: ids([6], 12),
+    },
+    run: (t) => ops.banRepeatedNgrams(t.logits!, t.ids!, n, { sources: t.sources!, sourceLengths: t.sourceLengths! }),
+    reference: (v) => [reference.banRepeatedNgrams(v.logits!, lists(v.ids!), lists(v.sources!, v.sourceLengths!), n)],
+  },
+])
+
+const vocabulary: Input = normal([4, 32128])
+const work = { flops: 4 * 32128, bytes: 4 * 32128 * 4 }
+
+export const samplingCases: Case[] = [
+  ...family(
+    'argmax',
+    'argmax',
+    (t) => ops.argmax(t.logits!),
+    (v) => {
+      const [, best] = reference.topK(v.logits!, 1)
+      return [fromFn([best.shape[0]!], (i) => best.data[i]!)]
+    },
+  ),
+  ...[1, 5, 17].flatMap((k) =>
+    family(
+      `topK ${k}`,
+      'topK',
+      (t) => {
+        const { values, ids } = ops.topK(t.logits!, Math.min(k, t.logits!.shape[1]!))
+        return [values, ids]
+      },
+      (v) => reference.topK(v.logits!, Math.min(k, v.logits!.shape[1]!)),
+    ),
+  ),
+  ...family(
+    'sampleCategorical',
+    'sampleCategorical',
+    (t) => ops.sampleCategorical(t.logits!, { seed: 2 ** 40 + 7, site: 3, step: 11 }),
+    (v) => [reference.sampleCategorical(v.logits!, 2 ** 40 + 7, 3, 11)],
+  ),
+  ...[1, 6, 14].map(
+    (k): Case => ({
+      name: `beamCandidates ${k}`,
+      covers: ['beamCandidates'],
+      inputs: {
+        logits: tied([6, 7]),
+        beamScores: { shape: [2, 3], gradient: false, values: (i) => (i % 3 === 2 ? -1e9 : -i / 4) },
+      },
+      sixteenBit: false,
+      run: (t) => {
+        const { scores, parents, tokens } = ops.beamCandidates(t.logits!, t.beamScores!, k)
+        return [scores, parents, tokens]
+      },
+      reference: (v, r) => reference.beamCandidates(v.logits!, v.beamScores!, k, r),
+    }),
+  ),
+  ...warpCases('temperature', 0.7),
+  ...warpCases('topK', 7),
+  ...warpCases('topK', 2, 3),
+  ...warpCases('topP', 0.9),
+  ...warpCases('topP', 0, 3),
+  ...warpCases('minP', 0.05),
+  ...warpCases('minP', 1, 2),
+  ...warpCases('typical', 0.9),
+  ...warpCases('typical', 0.1, 4),
+  ...warpCases('epsilon', 0.01),
+  ...warpCases('epsilon', 1, 2),
+  ...warpCases('eta', 0.02),
+  ...warpCases('topH', 0.4),
+  ...penaltyCases,
+  ...ngramCases,
+  {
+    name: 'banTokens',
+    covers: ['banTokens'],
+    inputs: { logits: normal([5, 29]), tokens: ids([4], 29) },
+    run: (t) => ops.banTokens(t.logits!, t.tokens!),
+    reference: (v) => [
+      fromFn(v.logits!.shape, (i) => (v.tokens!.data.includes(i % 29) ? -Infinity : v.logits!.data[i]!)),
+    ],
+  },
+  ...family(
+    'argmax',
+    'argmax',
+    (t) => ops.argmax(t.logits!),
+    () => [],
+    [['bench', vocabulary]],
+  ).map((c) => ({ ...c, ...work })),
+  ...family(
+    'topK 8',
+    'topK',
+    (t) => ops.topK(t.logits!, 8).values,
+    () => [],
+    [['bench', vocabulary]],
+  ).map((c) => ({ ...c, ...work })),
+  ...family(
+    'topP 0.9',
+    'warpLogits',
+    (t) => ops.warpLogits(t.logits!, 'topP', 0.9),
+    () => [],
+    [['bench', vocabulary]],
+  ).map((c) => ({ ...c, ...work, bytes: 2 * work.bytes })),
+  ...family(
+    'sampleCategorical',
+    'sampleCategorical',
+    (t) => ops.sampleCategorical(t.logits!, { seed: 1 }),
+    () => [],
+    [['bench', vocabulary]],
+  ).map((c) => ({ ...c, ...work, bytes: 2 * work.bytes })),
+]

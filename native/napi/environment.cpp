@@ -5,8 +5,6 @@
 #include <cstring>
 #include <system_error>
 
-#include "cpu/isa.h"
-#include "cpu/thread_pool.h"
 #include "napi/schema.h"
 
 namespace duo {
@@ -169,7 +167,7 @@ Napi::Value Environment::start(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (buffer_) return bufferReference_.Value();
   makeError_ = Napi::Persistent(info[0].As<Napi::Function>());
-  cpu::activeIsa();  // a wrong DUOFORMER_ISA is refused here
+  cpuRuntime();  // a wrong DUOFORMER_ISA is refused here
   device_ = std::make_unique<Device>();
   auto buffer = Napi::TypedArrayOf<double>::New(env, kBufferDoubles);
   buffer_ = buffer.Data();
@@ -338,20 +336,16 @@ Napi::Value Environment::trim(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Environment::setThreads(const Napi::CallbackInfo& info) {
-  const int threads = info[0].As<Napi::Number>().Int32Value();
-  if (threads < 1 || threads > cpu::ThreadPool::maxThreads()) {
-    fail(ErrorCode::kConfig, "setThreads", "1 to " + std::to_string(cpu::ThreadPool::maxThreads()) + " threads",
-         std::to_string(threads));
-  }
-  cpu::ThreadPool::setThreads(threads);
+  setCpuThreads(info[0].As<Napi::Number>().Int32Value());
   return info.Env().Undefined();
 }
 
 Napi::Value Environment::info(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
-  object.Set("isa", cpu::nameOf(cpu::activeIsa()));
-  object.Set("threads", cpu::ThreadPool::threads());
-  object.Set("maxThreads", cpu::ThreadPool::maxThreads());
+  const CpuRuntime cpu = cpuRuntime();
+  object.Set("isa", cpu.isa);
+  object.Set("threads", cpu.threads);
+  object.Set("maxThreads", cpu.maxThreads);
   object.Set("cuda", false);
   object.Set("schema", schemaJson());
   return object;

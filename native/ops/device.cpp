@@ -154,6 +154,18 @@ TensorArg argOf(const Tensor& tensor) {
   return {tensor.data(), tensor.dtype, tensor.dims, tensor.strides, true, tensor.storage->host.get()};
 }
 
+CpuRuntime cpuRuntime() {
+  return {cpu::nameOf(cpu::activeIsa()), cpu::ThreadPool::threads(), cpu::ThreadPool::maxThreads()};
+}
+
+void setCpuThreads(int threads) {
+  const int most = cpu::ThreadPool::maxThreads();
+  if (threads < 1 || threads > most) {
+    fail(ErrorCode::kConfig, "setThreads", "1 to " + std::to_string(most) + " threads", std::to_string(threads));
+  }
+  cpu::ThreadPool::setThreads(threads);
+}
+
 Device::Device() : pool_(cpu::ThreadPool::acquire()), memory_(std::make_unique<os::HostMemory>()) {
   allocator_ = std::make_unique<Allocator>(*memory_, os::physicalMemory(), [this] { queue_.drain(); });
 }

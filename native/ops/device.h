@@ -51,4 +51,12 @@ class Device {
 
 TensorArg argOf(const Tensor& tensor);
 
+// What arithmetic on the CPU runs on, in the whole process.
+struct CpuRuntime {
+  const char* isa;
+  int threads, maxThreads;
+};
+CpuRuntime cpuRuntime();  // throws a config error when DUOFORMER_ISA names what this machine cannot run
+void setCpuThreads(int threads);
+
 }  // namespace duo

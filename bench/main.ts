@@ -1,7 +1,7 @@
 // npm run bench -- [ops] [gemm] [attention] …   Without names: all.
 import { runtimeInfo } from '../lib/index.ts'
-import { benchGemm } from './gemm.ts'
 import { benchAttention } from './attention.ts'
+import { benchGemm } from './gemm.ts'
 import { benchOps } from './ops.ts'
 
 const benches: Record<string, () => Promise<void>> = {

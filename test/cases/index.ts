@@ -9,10 +9,9 @@ import { normCases } from './norm.ts'
 import { optimizerCases } from './optimizer.ts'
 import { reduceCases } from './reduce.ts'
 import { rowsCases } from './rows.ts'
+import { samplingCases } from './sampling.ts'
 import { softmaxCases } from './softmax.ts'
 import { viewCases } from './view.ts'
-import { optimizerCases } from './optimizer.ts'
-import { samplingCases } from './sampling.ts'
 
 /** Every case of every op family, one line each. */
 export const cases: readonly Case[] = [
@@ -30,6 +29,5 @@ export const cases: readonly Case[] = [
   ...rowsCases,
   ...softmaxCases,
   ...viewCases,
-  ...optimizerCases,
   ...samplingCases,
 ]

@@ -176,15 +176,21 @@ const joined = differentiable('joined', {
   backward: (ctx) => [ctx.remembered.weights as Tensor[], null],
 })
 
-export async function checkBackward(test: Case): Promise<Comparison[]> {
-  const { values, tensors, leaves } = prepare(test)
-  const result = test.run(tensors)
-  const outputs = (result instanceof Tensor ? [result] : result) as Tensor[]
+/** Runs the tape backwards from the case's outputs under its random cotangents, which it returns. */
+export function backwardOf(test: Case, outputs: readonly Tensor[]): NdArray[] {
   const weights = cotangents(test, outputs)
   joined(
     outputs,
     weights.map((w) => Tensor.from(w.data, { shape: w.shape, dtype: 'float32' })),
   ).backward()
+  return weights
+}
+
+export async function checkBackward(test: Case): Promise<Comparison[]> {
+  const { values, tensors, leaves } = prepare(test)
+  const result = test.run(tensors)
+  const outputs = (result instanceof Tensor ? [result] : result) as Tensor[]
+  const weights = backwardOf(test, outputs)
   const gradient = test.gradient as NonNullable<Case['gradient']>
   const truth = gradient(values, weights, exact)
   const plain = gradient(values, weights, float32)

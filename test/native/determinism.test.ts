@@ -4,7 +4,7 @@ import { runtimeInfo, setThreads, Tensor } from '../../lib/index.ts'
 import { schema } from '../../lib/native/schema.generated.ts'
 import type { Case } from '../cases/case.ts'
 import { cases } from '../cases/index.ts'
-import { cotangents, type Prepared, prepare } from '../harness.ts'
+import { backwardOf, type Prepared, prepare } from '../harness.ts'
 
 const { threads } = runtimeInfo()
 afterAll(() => setThreads(threads))
@@ -15,11 +15,7 @@ async function bitsOf(test: Case, { tensors, leaves }: Prepared, count: number):
   setThreads(count)
   const result = test.run(tensors)
   const outputs = result instanceof Tensor ? [result] : result
-  const weights = test.gradient ? cotangents(test, outputs) : []
-  weights.forEach((weight, i) => {
-    const output = outputs[i] as Tensor
-    if (output.node) output.backward(Tensor.from(weight.data, { shape: output.shape, dtype: 'float32' }))
-  })
+  if (test.gradient) backwardOf(test, outputs)
   const results = [...outputs, ...Object.values(leaves).flatMap((leaf) => leaf.grad ?? [])]
   const bytes: Buffer[] = []
   for (const tensor of results) {

@@ -12,7 +12,7 @@ test('the example of the README runs and prints a loss and a gradient', () => {
   // The package's own name resolves to the build; the sources are what is tested.
   writeFileSync(file, example.replace("'duoformer'", `'${root}lib/index.ts'`))
   const output = execFileSync(process.execPath, ['--import', 'tsx', file], { cwd: root, encoding: 'utf8' })
-  const [loss, ...gradient] = [...output.matchAll(/-?\d+\.\d+(e-?\d+)?/g)].map(Number)
+  const [loss, ...gradient] = [...output.matchAll(/-?\d+\.\d+(?:e-?\d+)?/g)].map((match) => Number(match[0]))
   expect(loss).toBeGreaterThan(0)
   expect(gradient).toHaveLength(4)
   // Logits' gradients of a row sum to zero, and so do the two columns of dW.

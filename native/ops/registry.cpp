@@ -124,7 +124,9 @@ void checkAttr(const OpCall& call, const AttrSpec& spec, double value) {
                      : spec.type == AttrType::kEnum ? double(spec.choices.size()) - 1
                                                     : spec.max;
   const double min = spec.type == AttrType::kBool || spec.type == AttrType::kEnum ? 0 : spec.min;
-  if (std::isnan(value) || value < min || value > max || (whole && value != std::floor(value))) {
+  // Where every number will do (a fill value), so will NaN.
+  const bool refusedNaN = std::isnan(value) && !std::isinf(min);
+  if (refusedNaN || value < min || value > max || (whole && value != std::floor(value))) {
     char range[96];
     std::snprintf(range, sizeof range, " %s in [%g, %g]", whole ? "an integer" : "a number", min, max);
     char got[32];

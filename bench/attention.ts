@@ -1,7 +1,7 @@
 // Attention forward + backward with T5's bias table, and torch's with a dense bias, run in turn: medians and ratios.
 import { device, ops, scope, setThreads, Tensor } from '../lib/index.ts'
 import { randomOf } from '../test/harness.ts'
-import { type Baseline, median, startBaseline } from './baseline.ts'
+import { Baseline } from './baselines/process.ts'
 
 /** B, H, T, D: T5-small, T5-base and ELECTRA-base shapes. */
 const shapes = [
@@ -51,7 +51,7 @@ async function compare(shape: (typeof shapes)[number], threads: number, torch: B
     const time = await run()
     if (round >= 0) ours.push(time)
     for (const form of torch ? forms : []) {
-      const time = await torch!.time([...shape, threads, form].join(' '))
+      const time = await torch!.measure([...shape, threads, form].join(' '))
       if (round >= 0) theirs[form].push(time)
     }
   }
@@ -69,14 +69,18 @@ async function compare(shape: (typeof shapes)[number], threads: number, torch: B
   )
 }
 
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[sorted.length >> 1]!
+}
+
 export async function benchAttention(): Promise<void> {
-  const torch = await startBaseline('attention_torch.py')
-  if (typeof torch === 'string') console.log(`skipped: attention against torch: ${torch}`)
-  else console.log(`attention against ${torch.name}; ratio = torch / ours`)
+  const torch = await Baseline.torch('torch_attention.py')
+  console.log('attention forward + backward; ratio = torch / ours')
   console.log('B H T D          threads        ms  GFLOP/s        sdpa   ratio       plain   ratio')
   for (const threads of [1, 2]) {
     setThreads(threads)
-    for (const shape of shapes) await compare(shape, threads, typeof torch === 'string' ? null : torch)
+    for (const shape of shapes) await compare(shape, threads, torch)
   }
-  if (typeof torch !== 'string') torch.stop()
+  torch?.close()
 }

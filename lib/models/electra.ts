@@ -123,7 +123,7 @@ export class ElectraLayer {
 }
 
 /** What the trunk is to do beside its result. */
-interface ElectraRun {
+export interface ElectraRun {
   readonly pass: Pass
   readonly checkpointing: boolean
   readonly outputHiddenStates: boolean
@@ -140,7 +140,7 @@ export interface ElectraBatch {
 }
 
 /** The trunk's result, packed, and what was asked for on the way. */
-interface ElectraEncoded {
+export interface ElectraEncoded {
   readonly rows: PackedRows
   /** (N, hiddenSize). */
   readonly hidden: Tensor

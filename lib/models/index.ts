@@ -1,5 +1,6 @@
 export * from './electra.ts'
 export { type ElectraConfig, parseElectraConfig } from './electra-config.ts'
+export * from './electra-joint.ts'
 export type { ClassifierOutput, SpanInputs, SpanOutput } from './heads.ts'
 export type { ArrayInput, NumberArray } from './inputs.ts'
 export {

@@ -13,6 +13,8 @@ import type { ConfigJson } from './config.ts'
 export interface ModelOptions {
   /** Of the initial parameters. @default 0 */
   readonly seed?: number
+  /** Number of the first place that draws random numbers, where another model of the step has those below. @default 0 */
+  readonly firstSite?: number
   /** @internal Where parameters come from, instead. */
   readonly build?: ParameterBuilder
 }
@@ -71,7 +73,7 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
 
   constructor(config: C, options: ModelOptions = {}) {
     this.config = config
-    this.build = options.build ?? ParameterBuilder.from(new RandomSource(options.seed ?? 0))
+    this.build = options.build ?? ParameterBuilder.from(new RandomSource(options.seed ?? 0), options.firstSite)
   }
 
   /** Whether dropout is on: yes after construction, no after `fromPretrained`. */
@@ -112,6 +114,11 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
     return this.parameters().reduce((sum, tensor) => sum + tensor.size, 0)
   }
 
+  /** Number that the next place that draws random numbers would have. */
+  get nextSite(): number {
+    return this.build.nextSite
+  }
+
   /** Gives the memory of all parameters back. */
   dispose(): void {
     this.build.dispose()
@@ -145,19 +152,22 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
   }
 }
 
-async function load<M extends PreTrainedModel<C>, C extends { readonly json: ConfigJson }>(
+/** @internal Loads a folder into a class; `make` may give its constructor more than the configuration. */
+export async function load<M extends PreTrainedModel<C>, C extends { readonly json: ConfigJson }>(
   Model: ModelClass<M, C>,
   folder: string,
   { device: where = 'auto', dtype = 'float32', seed = 0 }: PretrainedOptions,
+  make: (config: C, options: ModelOptions) => M = (config, options) => new Model(config, options),
+  firstSite = 0,
 ): Promise<M> {
   const on = device(where)
   expectDtype(dtype)
   const config = Model.family.parseConfig(await readConfig(folder))
   using file = SafetensorsFile.open(folder)
   const source = new CheckpointSource(file, { names: Model.family.names, dtype, head: Model.head, seed })
-  const build = ParameterBuilder.from(source)
+  const build = ParameterBuilder.from(source, firstSite)
   try {
-    const model = new Model(await Model.family.settle(config, source), { build })
+    const model = make(await Model.family.settle(config, source), { build })
     await on.synchronize()
     model.loadReport = { missing: source.missing, unexpected: source.unexpected() }
     warnAbout(folder, model.loadReport)

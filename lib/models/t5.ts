@@ -468,3 +468,34 @@ function dropAfterLastLabel(mask: Int32Array, { data, shape }: IntegerGrid): voi
     for (let t = length - 1; t >= 0 && data[b * length + t] === ignored; t--) mask[b * length + t] = 0
   }
 }
+
+export interface T5EncoderOutput {
+  /** (B, T, dModel), after the final norm; zeros where attentionMask is 0. */
+  readonly lastHiddenState: Tensor
+  /** (B, T, dModel) each: the embeddings, then each block's result; the last one before the final norm. */
+  readonly hiddenStates: readonly Tensor[] | null
+  /** (B, H, T, T) each, a block after the other. */
+  readonly attentions: readonly Tensor[] | null
+}
+
+/** T5's encoder alone. */
+export class T5EncoderModel extends T5Model {
+  readonly trunk: T5Trunk
+
+  constructor(config: T5Config, options?: ModelOptions) {
+    super(config, options)
+    this.trunk = new T5Trunk(this.build, config, { withDecoder: false })
+  }
+
+  forward(inputs: T5EncoderInputs & OutputOptions): T5EncoderOutput {
+    const run = this.nextRun(inputs)
+    return scope(() => {
+      const { hidden, rows, seen } = this.trunk.encode(this.constructor.name, inputs, run)
+      return {
+        lastHiddenState: rows.unpack(hidden),
+        hiddenStates: unpackAll(rows, seen.states),
+        attentions: seen.maps,
+      }
+    })
+  }
+}

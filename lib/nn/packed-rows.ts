@@ -12,10 +12,14 @@ export interface AttentionRows {
 
 /** The rows of a batch, with the integer tensors that its layers share. */
 export class PackedRows {
-  readonly tensors: PackingTensors
+  #tensors: PackingTensors | null = null
 
-  constructor(readonly packing: Packing) {
-    this.tensors = packing.tensors()
+  constructor(readonly packing: Packing) {}
+
+  /** Made when they are needed, and again when the scope of the first use is over: a block may run anew in backward. */
+  get tensors(): PackingTensors {
+    if (!this.#tensors || this.#tensors.cuSeqlens.disposed) this.#tensors = this.packing.tensors()
+    return this.#tensors
   }
 
   /** Attention among these rows. */

@@ -119,6 +119,11 @@ export class ParameterBuilder {
     return this.#assembly.sites++
   }
 
+  /** Number that the next place will have. */
+  get nextSite(): number {
+    return this.#assembly.sites
+  }
+
   dispose(): void {
     for (const tensor of this.#assembly.parameters.values()) {
       tensor.grad?.dispose()

@@ -1,3 +1,4 @@
+export * from './auto.ts'
 export * from './electra.ts'
 export { type ElectraConfig, parseElectraConfig } from './electra-config.ts'
 export * from './electra-joint.ts'
@@ -10,5 +11,21 @@ export {
   type PretrainedOptions,
   type RandomState,
 } from './model.ts'
-export * from './t5.ts'
+export {
+  type OutputOptions,
+  shiftRight,
+  T5Block,
+  type T5Context,
+  type T5Encoded,
+  type T5EncoderInputs,
+  T5EncoderModel,
+  type T5EncoderOutput,
+  T5ForConditionalGeneration,
+  type T5Inputs,
+  type T5Output,
+  type T5Seen,
+  T5Stack,
+  T5Trunk,
+} from './t5.ts'
 export { parseT5Config, type T5Config } from './t5-config.ts'
+export * from './t5-heads.ts'

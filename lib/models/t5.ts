@@ -243,7 +243,8 @@ export class T5Trunk {
   }
 }
 
-function rowsOf({ shape }: IntegerGrid, mask: Int32Array, keepMasked?: (index: number) => boolean): PackedRows {
+/** @internal */
+export function rowsOf({ shape }: IntegerGrid, mask: Int32Array, keepMasked?: (index: number) => boolean): PackedRows {
   const [batch, length] = shape as [number, number]
   return new PackedRows(Packing.fromMask(mask, batch, length, keepMasked ? { keepMasked } : {}))
 }
@@ -279,13 +280,13 @@ export interface OutputOptions {
   readonly outputAttentions?: boolean
 }
 
-interface T5Run extends Required<OutputOptions> {
+export interface T5Run extends Required<OutputOptions> {
   readonly pass: Pass
   readonly checkpointing: boolean
 }
 
 /** What a stack leaves on its way. */
-interface Seen {
+export interface Seen {
   readonly states: Tensor[] | null
   readonly maps: Tensor[] | null
   readonly crossMaps: Tensor[] | null
@@ -316,7 +317,8 @@ export interface T5Seen {
 
 type Decoded = { hidden: Tensor; rows: PackedRows; seen: Seen }
 
-function seenBy(encoded: T5Encoded & { seen: Seen | null }, decoded: Decoded): T5Seen {
+/** @internal */
+export function seenBy(encoded: T5Encoded & { seen: Seen | null }, decoded: Decoded): T5Seen {
   const { states } = decoded.seen
   return {
     encoderLastHiddenState: states && encoded.rows.unpack(encoded.hidden),
@@ -343,7 +345,7 @@ const family: Family<T5Config> = {
 }
 
 /** Base of the T5 classes. */
-abstract class T5Model extends PreTrainedModel<T5Config> {
+export abstract class T5Model extends PreTrainedModel<T5Config> {
   static readonly family = family
   static readonly head: RegExp | null = null
 

@@ -5,6 +5,7 @@
 // 16-bit draws, draw j = the j-th 16-bit half-word, low half first. The index comes from logical coordinates.
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace duo {
@@ -38,6 +39,12 @@ inline std::array<uint16_t, 8> draws(const RandomSite& at, uint64_t group) {
     result[2 * i + 1] = uint16_t(w[i] >> 16);
   }
   return result;
+}
+
+// In (0, 1): 32-bit word `index` of the site's stream, for draws of one number a row.
+inline double uniformDraw(const RandomSite& at, int64_t index) {
+  const PhiloxWords words = philox(at.seed, {uint32_t(index / 4), uint32_t(index / 4 >> 32), at.site, at.step});
+  return (double(words[size_t(index % 4)]) + 0.5) * 0x1p-32;
 }
 
 // Dropout with 16-bit resolution: an element is zeroed when its draw is below the threshold.

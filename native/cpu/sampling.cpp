@@ -135,12 +135,6 @@ int32_t drawFrom(const float* l, int64_t v, double u) {
   return chosen;
 }
 
-// In (0, 1): word `row` of the site's Philox stream.
-double uniform(const RandomSite& at, int64_t row) {
-  const PhiloxWords words = philox(at.seed, {uint32_t(row / 4), uint32_t(row / 4 >> 32), at.site, at.step});
-  return (double(words[size_t(row % 4)]) + 0.5) * 0x1p-32;
-}
-
 }  // namespace
 
 void argmax(const OpCall& call) {
@@ -198,8 +192,8 @@ void sampleCategorical(const OpCall& call) {
   const int64_t rows = call.dim("R"), v = call.dim("V");
   const RandomSite at = {uint64_t(call.integer("seed")), uint32_t(call.integer("site")),
                          uint32_t(call.integer("step"))};
-  parallelFor(rows,
-              [&](int64_t row, int) { ids.as<int32_t>()[row] = drawFrom(rowOf(logits, row), v, uniform(at, row)); });
+  parallelFor(
+      rows, [&](int64_t row, int) { ids.as<int32_t>()[row] = drawFrom(rowOf(logits, row), v, uniformDraw(at, row)); });
   expectChosen(call, ids.i32(), rows, 1, "logits that are finite or -inf, with at least one token to draw");
 }
 

@@ -28,12 +28,6 @@ struct TokenSampler {
         inverseTemperature(float(1 / call.number("temperature"))),
         disallowCorrect(call.flag("disallowCorrect")) {}
 
-  // In (0, 1).
-  double uniform(int64_t row) const {
-    const PhiloxWords words = philox(at.seed, {uint32_t(row / 4), uint32_t(row / 4 >> 32), at.site, at.step});
-    return (double(words[size_t(row % 4)]) + 0.5) * 0x1p-32;
-  }
-
   // `sums`: as sumBlocks leaves them, of this temperature; used up when a token is excluded.
   int32_t draw(const float* l, int64_t v, int64_t row, int32_t correct, const BlockSums& sums) const {
     const int64_t excluded = disallowCorrect ? correct : -1;
@@ -41,7 +35,7 @@ struct TokenSampler {
     const RowSum total = mergeBlocks(sums, v, inverseTemperature);
     if (!(total.sum > 0) || !(total.max < std::numeric_limits<float>::infinity())) return kNoToken;
 
-    double left = uniform(row) * total.sum;
+    double left = uniformDraw(at, row) * total.sum;
     int64_t block = 0, last = 0;
     for (const int64_t count = vocabBlocks(v); block < count && left >= double(sums.share[block]); ++block) {
       left -= double(sums.share[block]);

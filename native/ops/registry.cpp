@@ -140,20 +140,9 @@ void checkAttr(const OpCall& call, const AttrSpec& spec, double value) {
 const std::vector<OpDef>& registry() {
   static const std::vector<OpDef> ops = [] {
     std::vector<OpDef> list;
-    registerAttention(list);
-    registerElementwise(list);
-    registerReduce(list);
-    registerActivation(list);
-    registerDropout(list);
-    registerGemm(list);
-    registerCrossEntropy(list);
-    registerBinaryCrossEntropy(list);
-    registerReplaceTokens(list);
-    registerOptimizer(list);
-    registerNorm(list);
-    registerSoftmax(list);
-    registerRows(list);
-    registerSampling(list);
+#define DUO_REGISTER(Family) register##Family(list);
+    DUO_OP_FAMILIES(DUO_REGISTER)
+#undef DUO_REGISTER
     return list;
   }();
   return ops;

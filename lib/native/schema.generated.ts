@@ -88,10 +88,12 @@ export interface NativeOps<T> {
   argmax(logits: T): T
   /** logits (R V) float */
   topK(logits: T, attrs: { k: number }): { values: T; ids: T }
-  /** logits (R V) float */
-  sampleCategorical(logits: T, attrs: { seed: number; site?: number; step?: number }): T
+  /** logits (R V) float · streams (R) int32 */
+  sampleCategorical(logits: T, streams: T | null, attrs: { seed: number; site?: number; step?: number }): T
   /** logits (R V) float · beamScores (B b) float32 */
   beamCandidates(logits: T, beamScores: T, attrs: { k: number }): { scores: T; parents: T; tokens: T }
+  /** logits (R V) float · beamScores (B b) float32 · streams (B) int32 */
+  sampleCandidates(logits: T, beamScores: T, streams: T | null, attrs: { k: number; seed: number; site?: number; step?: number }): { scores: T; parents: T; tokens: T }
   /** logits (R V) float */
   warpLogits(logits: T, attrs: { rule: 'temperature' | 'topK' | 'topP' | 'minP' | 'typical' | 'epsilon' | 'eta' | 'topH'; value: number; minTokensToKeep?: number }): T
   /** logits (R V) float · ids (R L) int32 · lengths (R) int32 */
@@ -100,6 +102,16 @@ export interface NativeOps<T> {
   banRepeatedNgrams(logits: T, ids: T, lengths: T | null, sources: T | null, sourceLengths: T | null, attrs: { n: number }): T
   /** logits (R V) float · tokens (K) int32 */
   banTokens(logits: T, tokens: T): T
+  /** logits (R V) float · rows (K) int32 · tokens (K) int32 · bias (K) float32 */
+  biasTokens(logits: T, rows: T, tokens: T, bias: T): T
+  /** logits (R V) float · rows (K) int32 · tokens (K) int32 */
+  allowTokens(logits: T, rows: T, tokens: T, attrs?: { group?: number }): T
+  /** logits (R V) float · rows (K) int32 · tokens (K) int32 */
+  forceTokens(logits: T, rows: T, tokens: T): T
+  /** logits (R V) float · rows (K) int32 · tokens (K) int32 · factors (K) float32 */
+  boostTokens(logits: T, rows: T, tokens: T, factors: T): T
+  /** logits (R V) float */
+  replaceNonFinite(logits: T): T
 }
 
 export interface OpSchema {
@@ -155,10 +167,16 @@ export const schema: readonly OpSchema[] = [
   {"name":"concat","inputs":[{"name":"x","dims":"*","kind":"any","list":true}],"attrs":[{"name":"axis","type":"int"}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
   {"name":"argmax","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[],"outputs":[{"name":"ids"}],"cpu":true,"cuda":false},
   {"name":"topK","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"k","type":"int"}],"outputs":[{"name":"values"},{"name":"ids"}],"cpu":true,"cuda":false},
-  {"name":"sampleCategorical","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"ids"}],"cpu":true,"cuda":false},
+  {"name":"sampleCategorical","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"streams","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"ids"}],"cpu":true,"cuda":false},
   {"name":"beamCandidates","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"beamScores","dims":"B b","kind":"float32"}],"attrs":[{"name":"k","type":"int"}],"outputs":[{"name":"scores"},{"name":"parents"},{"name":"tokens"}],"cpu":true,"cuda":false},
+  {"name":"sampleCandidates","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"beamScores","dims":"B b","kind":"float32"},{"name":"streams","dims":"B","kind":"int32","optional":true}],"attrs":[{"name":"k","type":"int"},{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"scores"},{"name":"parents"},{"name":"tokens"}],"cpu":true,"cuda":false},
   {"name":"warpLogits","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"rule","type":"enum","choices":["temperature","topK","topP","minP","typical","epsilon","eta","topH"]},{"name":"value","type":"float"},{"name":"minTokensToKeep","type":"int","fallback":1}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
   {"name":"penalizeRepetition","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"ids","dims":"R L","kind":"int32"},{"name":"lengths","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"penalty","type":"float"}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
   {"name":"banRepeatedNgrams","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"ids","dims":"R L","kind":"int32"},{"name":"lengths","dims":"R","kind":"int32","optional":true},{"name":"sources","dims":"R S","kind":"int32","optional":true},{"name":"sourceLengths","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"n","type":"int"}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
   {"name":"banTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"tokens","dims":"K","kind":"int32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"biasTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"rows","dims":"K","kind":"int32"},{"name":"tokens","dims":"K","kind":"int32"},{"name":"bias","dims":"K","kind":"float32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"allowTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"rows","dims":"K","kind":"int32"},{"name":"tokens","dims":"K","kind":"int32"}],"attrs":[{"name":"group","type":"int","fallback":1}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"forceTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"rows","dims":"K","kind":"int32"},{"name":"tokens","dims":"K","kind":"int32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"boostTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"rows","dims":"K","kind":"int32"},{"name":"tokens","dims":"K","kind":"int32"},{"name":"factors","dims":"K","kind":"float32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"replaceNonFinite","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
 ]

@@ -1,4 +1,5 @@
 export * from './activation.ts'
+export * from './adjust-logits.ts'
 export * from './attention.ts'
 export * from './binary-cross-entropy.ts'
 export * from './cross-entropy.ts'

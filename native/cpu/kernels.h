@@ -77,5 +77,11 @@ DUO_CPU_KERNEL(warpLogits)
 DUO_CPU_KERNEL(penalizeRepetition)
 DUO_CPU_KERNEL(banRepeatedNgrams)
 DUO_CPU_KERNEL(banTokens)
+DUO_CPU_KERNEL(sampleCandidates)
+DUO_CPU_KERNEL(biasTokens)
+DUO_CPU_KERNEL(allowTokens)
+DUO_CPU_KERNEL(forceTokens)
+DUO_CPU_KERNEL(boostTokens)
+DUO_CPU_KERNEL(replaceNonFinite)
 
 }  // namespace duo::cpu

@@ -19,7 +19,8 @@
   FAMILY(Norm)                  \
   FAMILY(Softmax)               \
   FAMILY(Rows)                  \
-  FAMILY(Sampling)
+  FAMILY(Sampling)              \
+  FAMILY(AdjustLogits)
 // clang-format on
 
 namespace duo {

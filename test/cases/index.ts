@@ -1,4 +1,5 @@
 import { gatedCases, unaryCases } from './activation.ts'
+import { adjustLogitsCases } from './adjust-logits.ts'
 import { attentionCases } from './attention.ts'
 import type { Case } from './case.ts'
 import { dropoutCases } from './dropout.ts'
@@ -30,4 +31,5 @@ export const cases: readonly Case[] = [
   ...softmaxCases,
   ...viewCases,
   ...samplingCases,
+  ...adjustLogitsCases,
 ]

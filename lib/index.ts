@@ -19,6 +19,7 @@ export {
 } from './device.ts'
 export type { DType, TypedArray } from './dtype.ts'
 export * from './errors.ts'
+export * from './generate/index.ts'
 export * as ops from './ops/index.ts'
 export * as optim from './optim/index.ts'
 export { Packing, type PackingTensors } from './packing.ts'

@@ -1,5 +1,6 @@
 export * from './activation.ts'
 export * from './attention.ts'
+export * from './attention-decode.ts'
 export * from './binary-cross-entropy.ts'
 export * from './cross-entropy.ts'
 export * from './dropout.ts'

@@ -7,6 +7,7 @@
 namespace duo {
 
 void registerAttention(std::vector<OpDef>& ops);
+void registerAttentionDecode(std::vector<OpDef>& ops);
 void registerElementwise(std::vector<OpDef>& ops);
 void registerReduce(std::vector<OpDef>& ops);
 void registerActivation(std::vector<OpDef>& ops);

@@ -141,6 +141,7 @@ const std::vector<OpDef>& registry() {
   static const std::vector<OpDef> ops = [] {
     std::vector<OpDef> list;
     registerAttention(list);
+    registerAttentionDecode(list);
     registerElementwise(list);
     registerReduce(list);
     registerActivation(list);

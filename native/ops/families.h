@@ -7,6 +7,7 @@
 // clang-format off
 #define DUO_OP_FAMILIES(FAMILY) \
   FAMILY(Attention)             \
+  FAMILY(AttentionDecode)       \
   FAMILY(Elementwise)           \
   FAMILY(Reduce)                \
   FAMILY(Activation)            \
@@ -28,20 +29,5 @@ namespace duo {
 #define DUO_DECLARE(Family) void register##Family(std::vector<OpDef>& ops);
 DUO_OP_FAMILIES(DUO_DECLARE)
 #undef DUO_DECLARE
-void registerAttention(std::vector<OpDef>& ops);
-void registerAttentionDecode(std::vector<OpDef>& ops);
-void registerElementwise(std::vector<OpDef>& ops);
-void registerReduce(std::vector<OpDef>& ops);
-void registerActivation(std::vector<OpDef>& ops);
-void registerDropout(std::vector<OpDef>& ops);
-void registerGemm(std::vector<OpDef>& ops);
-void registerCrossEntropy(std::vector<OpDef>& ops);
-void registerBinaryCrossEntropy(std::vector<OpDef>& ops);
-void registerReplaceTokens(std::vector<OpDef>& ops);
-void registerOptimizer(std::vector<OpDef>& ops);
-void registerNorm(std::vector<OpDef>& ops);
-void registerSoftmax(std::vector<OpDef>& ops);
-void registerRows(std::vector<OpDef>& ops);
-void registerSampling(std::vector<OpDef>& ops);
 
 }  // namespace duo

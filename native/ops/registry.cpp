@@ -143,21 +143,6 @@ const std::vector<OpDef>& registry() {
 #define DUO_REGISTER(Family) register##Family(list);
     DUO_OP_FAMILIES(DUO_REGISTER)
 #undef DUO_REGISTER
-    registerAttention(list);
-    registerAttentionDecode(list);
-    registerElementwise(list);
-    registerReduce(list);
-    registerActivation(list);
-    registerDropout(list);
-    registerGemm(list);
-    registerCrossEntropy(list);
-    registerBinaryCrossEntropy(list);
-    registerReplaceTokens(list);
-    registerOptimizer(list);
-    registerNorm(list);
-    registerSoftmax(list);
-    registerRows(list);
-    registerSampling(list);
     return list;
   }();
   return ops;

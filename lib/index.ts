@@ -20,6 +20,8 @@ export {
 export type { DType, TypedArray } from './dtype.ts'
 export * from './errors.ts'
 export * from './generate/index.ts'
+export * from './models/index.ts'
+export * as nn from './nn/index.ts'
 export * as ops from './ops/index.ts'
 export * as optim from './optim/index.ts'
 export { Packing, type PackingTensors } from './packing.ts'

@@ -20,18 +20,20 @@ export class Packing {
 
   /**
    * @param mask (B, T), 1 where a token is real; any pattern: padding on either side, holes.
-   * @param options.keepMasked keeps masked rows as query-only rows, for heads that read every position. @default false
+   * @param options.keepMasked which masked rows, by flat index b · T + t, stay as query-only rows, because a head reads
+   *   them; true: all. @default false
    * @throws {ShapeError} if the mask has not B·T values.
    */
   static fromMask(
     mask: ArrayLike<number | bigint>,
     batch: number,
     length: number,
-    { keepMasked = false }: { keepMasked?: boolean } = {},
+    { keepMasked = false }: { keepMasked?: boolean | ((index: number) => boolean) } = {},
   ): Packing {
     if (mask.length !== batch * length) {
       throw new ShapeError(`Packing: expected a mask of ${batch} x ${length} values, got ${describe(mask)}`)
     }
+    const keeps = typeof keepMasked === 'function' ? keepMasked : () => keepMasked
     const index: number[] = []
     const keyRows: number[] = []
     const starts = [0]
@@ -40,7 +42,7 @@ export class Packing {
       for (let t = 0; t < length; t++) {
         const real = Number(mask[b * length + t]) !== 0
         if (real) keyRows.push(index.length)
-        if (real || keepMasked) index.push(b * length + t)
+        if (real || keeps(b * length + t)) index.push(b * length + t)
       }
       starts.push(index.length)
       keyStarts.push(keyRows.length)

@@ -1,0 +1,10 @@
+export type { ArrayInput, NumberArray } from './inputs.ts'
+export {
+  type LoadReport,
+  type ModelOptions,
+  PreTrainedModel,
+  type PretrainedOptions,
+  type RandomState,
+} from './model.ts'
+export * from './t5.ts'
+export { parseT5Config, type T5Config } from './t5-config.ts'

@@ -1,0 +1,203 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { KeyMap } from '../checkpoint/names.ts'
+import { SafetensorsFile } from '../checkpoint/safetensors.ts'
+import { device } from '../device.ts'
+import type { DType } from '../dtype.ts'
+import { CheckpointError, ConfigError, describe } from '../errors.ts'
+import { ParameterBuilder, type Pass, RandomSource } from '../nn/index.ts'
+import type { Tensor } from '../tensor.ts'
+import { CheckpointSource } from './checkpoint-source.ts'
+import type { ConfigJson } from './config.ts'
+
+export interface ModelOptions {
+  /** Of the initial parameters. @default 0 */
+  readonly seed?: number
+  /** @internal Where parameters come from, instead. */
+  readonly build?: ParameterBuilder
+}
+
+export interface PretrainedOptions {
+  /** @default 'auto' */
+  readonly device?: Parameters<typeof device>[0]
+  /** How weights are held; 16-bit ones are for inference, and computed with in float32. @default 'float32' */
+  readonly dtype?: 'float32' | 'float16' | 'bfloat16'
+  /** Of a head that the checkpoint does not have. @default 0 */
+  readonly seed?: number
+}
+
+/** Where dropout draws its random numbers. */
+export interface RandomState {
+  /** Of the run; micro-batch and rank go into it. */
+  seed: number
+  /** Step of the training. */
+  step: number
+}
+
+/** What loading a checkpoint left open. */
+export interface LoadReport {
+  /** Parameters that the file does not have: those of a head, which start from random numbers. */
+  readonly missing: readonly string[]
+  /** Tensors of the file that the model does not have. */
+  readonly unexpected: readonly string[]
+}
+
+/** What the classes of a family share. */
+export interface Family<C> {
+  parseConfig(json: ConfigJson): C
+  readonly names: KeyMap
+  /** The configuration once the file is known: which of its matrices are one. */
+  settle(config: C, source: CheckpointSource): Promise<C>
+}
+
+/** A class of models, as loading needs it. */
+export interface ModelClass<M, C> {
+  new (config: C, options?: ModelOptions): M
+  readonly family: Family<C>
+  /** Paths of parameters that a checkpoint of another head does not have; null where there is no head. */
+  readonly head: RegExp | null
+}
+
+/** Base of all models: parameters, modes, loading. */
+export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
+  readonly config: C
+  /** Set by `fromPretrained`. */
+  loadReport: LoadReport = { missing: [], unexpected: [] }
+  /** Blocks keep their inputs alone, and compute the rest again in backward: less memory, a third more time. */
+  gradientCheckpointing = false
+  protected readonly build: ParameterBuilder
+  #training = true
+  #random: RandomState = { seed: 0, step: 0 }
+
+  constructor(config: C, options: ModelOptions = {}) {
+    this.config = config
+    this.build = options.build ?? ParameterBuilder.from(new RandomSource(options.seed ?? 0))
+  }
+
+  /** Whether dropout is on: yes after construction, no after `fromPretrained`. */
+  get training(): boolean {
+    return this.#training
+  }
+
+  /** Turns dropout on. */
+  train(mode = true): this {
+    this.#training = mode
+    return this
+  }
+
+  /** Turns dropout off. */
+  eval(): this {
+    return this.train(false)
+  }
+
+  /**
+   * Sets where dropout draws from in the next forward pass; passes after that take the steps that follow.
+   * The same seed and step draw the same masks.
+   */
+  setRandom({ seed, step }: RandomState): void {
+    this.#random = { seed, step }
+  }
+
+  /** All parameters under the names that Hugging Face gives them, in its order; one that is used twice has one name. */
+  namedParameters(): Map<string, Tensor> {
+    const { names } = (this.constructor as unknown as ModelClass<this, C>).family
+    return new Map([...this.build.parameters].map(([path, tensor]) => [names.nameOf(path), tensor]))
+  }
+
+  parameters(): Tensor[] {
+    return [...this.build.parameters.values()]
+  }
+
+  numParameters(): number {
+    return this.parameters().reduce((sum, tensor) => sum + tensor.size, 0)
+  }
+
+  /** Gives the memory of all parameters back. */
+  dispose(): void {
+    this.build.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  /** What the layers of the next forward pass share. */
+  protected nextPass(): Pass {
+    const pass = { training: this.#training, ...this.#random }
+    if (this.#training) this.#random.step++
+    return pass
+  }
+
+  /**
+   * Loads a folder in Hugging Face's layout: config.json with model.safetensors, or shards with their index. The model is
+   * in `eval` mode then.
+   *
+   * @throws {ConfigError} for a config.json that is not one of the family.
+   * @throws {CheckpointError} for a file that is missing, malformed, or does not have what the model needs.
+   */
+  static fromPretrained<M extends PreTrainedModel<C>, C extends { readonly json: ConfigJson }>(
+    this: ModelClass<M, C>,
+    folder: string,
+    options: PretrainedOptions = {},
+  ): Promise<M> {
+    // biome-ignore lint/complexity/noThisInStatic: the class that it is called on is the one to make
+    return load(this, folder, options)
+  }
+}
+
+async function load<M extends PreTrainedModel<C>, C extends { readonly json: ConfigJson }>(
+  Model: ModelClass<M, C>,
+  folder: string,
+  { device: where = 'auto', dtype = 'float32', seed = 0 }: PretrainedOptions,
+): Promise<M> {
+  const on = device(where)
+  expectDtype(dtype)
+  const config = Model.family.parseConfig(await readConfig(folder))
+  using file = SafetensorsFile.open(folder)
+  const source = new CheckpointSource(file, { names: Model.family.names, dtype, head: Model.head, seed })
+  const build = ParameterBuilder.from(source)
+  try {
+    const model = new Model(await Model.family.settle(config, source), { build })
+    await on.synchronize()
+    model.loadReport = { missing: source.missing, unexpected: source.unexpected() }
+    warnAbout(folder, model.loadReport)
+    return model.eval()
+  } catch (error) {
+    build.dispose()
+    throw error
+  }
+}
+
+function expectDtype(dtype: DType): void {
+  if (dtype === 'float32' || dtype === 'float16' || dtype === 'bfloat16') return
+  throw new ConfigError(`fromPretrained: expected dtype to be float32, float16 or bfloat16, got ${describe(dtype)}`)
+}
+
+/** @throws {CheckpointError} where it is missing, {ConfigError} where it is not a JSON object. */
+export async function readConfig(folder: string): Promise<ConfigJson> {
+  const path = join(folder, 'config.json')
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new CheckpointError(`fromPretrained: expected a model folder with ${path}, got ${code}`, { cause })
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new ConfigError(`fromPretrained: expected JSON in ${path}, got ${(cause as Error).message}`, { cause })
+  }
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as ConfigJson
+  throw new ConfigError(`fromPretrained: expected an object in ${path}, got ${describe(json)}`)
+}
+
+function warnAbout(folder: string, { missing, unexpected }: LoadReport): void {
+  const list = (names: readonly string[]) => names.slice(0, 8).join(', ') + (names.length > 8 ? ', …' : '')
+  if (missing.length > 0) {
+    process.emitWarning(`${folder} has no ${list(missing)}: they start from random numbers and need training`)
+  }
+  if (unexpected.length > 0)
+    process.emitWarning(`${folder} has tensors that the model does not use: ${list(unexpected)}`)
+}

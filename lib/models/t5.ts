@@ -1,0 +1,471 @@
+import { checkpoint } from '../autograd/checkpoint.ts'
+import { t5Names } from '../checkpoint/names.ts'
+import { ShapeError } from '../errors.ts'
+import {
+  type AttentionConfig,
+  type AttentionContext,
+  CrossAttention,
+  Dropout,
+  Embedding,
+  FeedForward,
+  type KeysAndValues,
+  Linear,
+  normal,
+  PackedRows,
+  type ParameterBuilder,
+  type Pass,
+  type PositionBias,
+  RMSNorm,
+  SelfAttention,
+} from '../nn/index.ts'
+import * as ops from '../ops/index.ts'
+import { Packing } from '../packing.ts'
+import { scope } from '../scope.ts'
+import { Tensor } from '../tensor.ts'
+import { type ArrayInput, expectBelow, expectTokens, type IntegerGrid, integers, maskOf, packed } from './inputs.ts'
+import { type Family, type ModelOptions, PreTrainedModel } from './model.ts'
+import { parseT5Config, type T5Config } from './t5-config.ts'
+
+const ignored = -100
+
+// ---------------------------------------------------------------- layers
+
+function attentionConfig(config: T5Config): AttentionConfig {
+  const { dModel, dKV, numHeads, initializerFactor: factor, dropoutRate, dropoutBroadcast } = config
+  const inner = numHeads * dKV
+  return {
+    dModel,
+    numHeads,
+    headDim: dKV,
+    // The 1/√dKV of other models is in the initialisation of q.
+    scale: 1,
+    bias: false,
+    inits: {
+      q: normal(factor * (dModel * dKV) ** -0.5),
+      k: normal(factor * dModel ** -0.5),
+      v: normal(factor * dModel ** -0.5),
+      o: normal(factor * inner ** -0.5),
+    },
+    attentionDropout: dropoutRate,
+    outputDropout: dropoutRate,
+    dropoutBroadcast,
+  }
+}
+
+function feedForward(build: ParameterBuilder, config: T5Config): FeedForward {
+  const { dModel, dFF, initializerFactor: factor, dropoutRate, dropoutBroadcast } = config
+  return new FeedForward(build, {
+    dModel,
+    dFF,
+    activation: config.denseActFn,
+    gated: config.isGatedAct,
+    bias: false,
+    inits: { wi: normal(factor * dModel ** -0.5), wo: normal(factor * dFF ** -0.5) },
+    hiddenDropout: dropoutRate,
+    outputDropout: dropoutRate,
+    dropoutBroadcast,
+  })
+}
+
+/** What the blocks of a stack read beside the residual stream. */
+export interface T5Context {
+  readonly rows: PackedRows
+  readonly pass: Pass
+  /** Attention maps of the stack, a block after the other, when they are asked for. */
+  readonly maps?: Tensor[] | null
+  readonly crossMaps?: Tensor[] | null
+}
+
+/** The encoder's result, packed, as decoders read it. */
+export interface T5Encoded {
+  /** (N, dModel). */
+  readonly hidden: Tensor
+  readonly rows: PackedRows
+}
+
+/** One block: h += attention(norm(h)); in decoders h += crossAttention(norm(h)); h += feedForward(norm(h)). */
+export class T5Block {
+  readonly attention: SelfAttention
+  readonly attentionNorm: RMSNorm
+  readonly crossAttention: CrossAttention | null
+  readonly crossAttentionNorm: RMSNorm | null
+  readonly feedForward: FeedForward
+  readonly feedForwardNorm: RMSNorm
+  /** The table that its self-attention looks its bias up in: its own, or the one of the first block. */
+  readonly bias: PositionBias
+
+  constructor(build: ParameterBuilder, config: T5Config, isDecoder: boolean, first: T5Block | null) {
+    const { dModel, layerNormEpsilon } = config
+    const norm = (name: string) => new RMSNorm(build.at(name).at('norm'), dModel, layerNormEpsilon)
+    const attention = attentionConfig(config)
+    this.attention = new SelfAttention(build.at('attention'), attention)
+    this.bias = first && config.modelType !== 'umt5' ? first.bias : ownBias(build.at('attention'), config, isDecoder)
+    this.attentionNorm = norm('attention')
+    this.crossAttention = isDecoder ? new CrossAttention(build.at('crossAttention'), attention) : null
+    this.crossAttentionNorm = isDecoder ? norm('crossAttention') : null
+    this.feedForward = feedForward(build.at('feedForward'), config)
+    this.feedForwardNorm = norm('feedForward')
+  }
+
+  /** Keys and values of the encoder's result for this block's cross-attention; null in encoders. */
+  keysOf(hidden: Tensor, rows: PackedRows): KeysAndValues | null {
+    return this.crossAttention?.projectKeys(hidden, rows) ?? null
+  }
+
+  /** @param h (N, dModel), the residual stream. @param encoded keys and values for cross-attention, in decoders. */
+  forward(h: Tensor, encoded: KeysAndValues | null, context: T5Context): Tensor {
+    const { rows, pass } = context
+    const attending: AttentionContext = {
+      rows,
+      pass,
+      bias: this.bias,
+      causal: this.crossAttention !== null,
+      maps: context.maps ?? null,
+    }
+    let stream = this.attention.forward(this.attentionNorm.forward(h), h, attending)
+    if (this.crossAttention && this.crossAttentionNorm && encoded) {
+      const x = this.crossAttentionNorm.forward(stream)
+      stream = this.crossAttention.forward(x, stream, encoded, { rows, pass, maps: context.crossMaps ?? null })
+    }
+    return this.feedForward.forward(this.feedForwardNorm.forward(stream), stream, rows, pass)
+  }
+}
+
+function ownBias(build: ParameterBuilder, config: T5Config, isDecoder: boolean): PositionBias {
+  const { relativeAttentionNumBuckets: numBuckets, relativeAttentionMaxDistance: maxDistance } = config
+  const init = normal(config.initializerFactor * config.dModel ** -0.5)
+  const { weight } = new Embedding(build.at('relativeBias'), numBuckets, config.numHeads, init)
+  return { table: weight, rule: { numBuckets, maxDistance, bidirectional: !isDecoder } }
+}
+
+/** An encoder or a decoder: blocks over a residual stream, and a norm at its end. */
+export class T5Stack {
+  readonly blocks: readonly T5Block[]
+  readonly finalNorm: RMSNorm
+  readonly #embeddingDropout: Dropout
+  readonly #finalDropout: Dropout
+
+  constructor(build: ParameterBuilder, config: T5Config, isDecoder: boolean) {
+    const { dropoutRate, dropoutBroadcast } = config
+    const blocks: T5Block[] = []
+    for (let i = 0; i < (isDecoder ? config.numDecoderLayers : config.numLayers); i++) {
+      blocks.push(new T5Block(build.at('blocks').at(i), config, isDecoder, blocks[0] ?? null))
+    }
+    this.blocks = blocks
+    this.finalNorm = new RMSNorm(build.at('finalNorm'), config.dModel, config.layerNormEpsilon)
+    this.#embeddingDropout = new Dropout(dropoutRate, build.site(), dropoutBroadcast)
+    this.#finalDropout = new Dropout(dropoutRate, build.site(), dropoutBroadcast)
+  }
+
+  /**
+   * @param embedded (N, dModel).
+   * @param encoded the encoder's result, in decoders.
+   * @param options.states where the embeddings and each block's result are put.
+   * @returns (N, dModel), after the final norm.
+   */
+  forward(
+    embedded: Tensor,
+    encoded: T5Encoded | null,
+    context: T5Context,
+    { states = null, checkpointing = false }: { states?: Tensor[] | null; checkpointing?: boolean } = {},
+  ): Tensor {
+    const { packing } = context.rows
+    let h = this.#embeddingDropout.forward(embedded, packing, context.pass)
+    states?.push(h)
+    for (const block of this.blocks) {
+      const run = (...[stream, source]: readonly Tensor[]) =>
+        block.forward(stream as Tensor, source && encoded ? block.keysOf(source, encoded.rows) : null, context)
+      const inputs = encoded ? [h, encoded.hidden] : [h]
+      h = checkpointing ? checkpoint(run, ...inputs) : run(...inputs)
+      states?.push(h)
+    }
+    return this.#finalDropout.forward(this.finalNorm.forward(h), packing, context.pass)
+  }
+}
+
+/** Embeddings, encoder and, in most models, a decoder. */
+export class T5Trunk {
+  readonly shared: Embedding
+  readonly encoder: T5Stack
+  readonly decoder: T5Stack | null
+
+  constructor(
+    build: ParameterBuilder,
+    private readonly config: T5Config,
+    { withDecoder }: { withDecoder: boolean },
+  ) {
+    this.shared = new Embedding(build.at('shared'), config.vocabSize, config.dModel, normal(config.initializerFactor))
+    this.encoder = new T5Stack(build.at('encoder'), config, false)
+    this.decoder = withDecoder ? new T5Stack(build.at('decoder'), config, true) : null
+  }
+
+  /**
+   * Runs the encoder over the tokens that the mask keeps.
+   *
+   * @param options.keepMasked which masked ones get a row all the same, because a head reads them.
+   */
+  encode(
+    op: string,
+    { inputIds, attentionMask }: T5EncoderInputs,
+    run: T5Run,
+    keepMasked?: (index: number) => boolean,
+  ): T5Encoded & { seen: Seen } {
+    const ids = this.#ids(op, 'inputIds', inputIds, ['batch', 'length'])
+    const mask = maskOf(op, 'attentionMask', attentionMask, ids.shape)
+    const rows = rowsOf(ids, mask, keepMasked)
+    const seen = seenOf(run)
+    const context = { rows, pass: run.pass, maps: seen.maps }
+    const hidden = this.encoder.forward(this.#embed(ids, rows), null, context, { ...run, states: seen.states })
+    return { hidden, rows, seen }
+  }
+
+  /** Runs the decoder over all its tokens at once. */
+  decode(ids: IntegerGrid, rows: PackedRows, encoded: T5Encoded, run: T5Run): { hidden: Tensor; seen: Seen } {
+    const seen = seenOf(run)
+    const context = { rows, pass: run.pass, maps: seen.maps, crossMaps: seen.crossMaps }
+    const decoder = this.decoder as T5Stack
+    return { hidden: decoder.forward(this.#embed(ids, rows), encoded, context, { ...run, states: seen.states }), seen }
+  }
+
+  /** Checks ids of a decoder against the encoder's batch. */
+  decoderIds(op: string, name: string, value: unknown, { rows }: T5Encoded): IntegerGrid {
+    return this.#ids(op, name, value, [rows.packing.batch, 'length'])
+  }
+
+  #ids(op: string, name: string, value: unknown, shape: readonly (number | string)[]): IntegerGrid {
+    const ids = integers(op, name, value, shape)
+    expectTokens(op, name, ids)
+    expectBelow(op, name, ids, this.config.vocabSize)
+    return ids
+  }
+
+  #embed(ids: IntegerGrid, { packing }: PackedRows): Tensor {
+    return this.shared.forward(Tensor.from(packed(ids.data, packing.index)))
+  }
+}
+
+function rowsOf({ shape }: IntegerGrid, mask: Int32Array, keepMasked?: (index: number) => boolean): PackedRows {
+  const [batch, length] = shape as [number, number]
+  return new PackedRows(Packing.fromMask(mask, batch, length, keepMasked ? { keepMasked } : {}))
+}
+
+/**
+ * Decoder inputs from labels: the start token, then all labels but the last; ignored ones become the padding id.
+ *
+ * @param labels (B, T).
+ */
+export function shiftRight({ data, shape }: IntegerGrid, { decoderStartTokenId, padTokenId }: T5Config): IntegerGrid {
+  const length = shape[1] as number
+  const shifted = data.map((_, i) => {
+    if (i % length === 0) return decoderStartTokenId
+    const before = data[i - 1] as number
+    return before === ignored ? padTokenId : before
+  })
+  return { data: shifted, shape }
+}
+
+// ---------------------------------------------------------------- what the classes take and give
+
+export interface T5EncoderInputs {
+  /** (B, T) ids of the source. */
+  readonly inputIds: ArrayInput
+  /** (B, T), 1 where a token is real; any pattern. @default all 1 */
+  readonly attentionMask?: ArrayInput | undefined
+}
+
+export interface OutputOptions {
+  /** Gives the embeddings and each block's result, and the last hidden states. @default false */
+  readonly outputHiddenStates?: boolean
+  /** Gives softmax probabilities, which costs memory quadratic in the length. @default false */
+  readonly outputAttentions?: boolean
+}
+
+interface T5Run extends Required<OutputOptions> {
+  readonly pass: Pass
+  readonly checkpointing: boolean
+}
+
+/** What a stack leaves on its way. */
+interface Seen {
+  readonly states: Tensor[] | null
+  readonly maps: Tensor[] | null
+  readonly crossMaps: Tensor[] | null
+}
+
+function seenOf({ outputHiddenStates, outputAttentions }: T5Run): Seen {
+  const list = (wanted: boolean): Tensor[] | null => (wanted ? [] : null)
+  return { states: list(outputHiddenStates), maps: list(outputAttentions), crossMaps: list(outputAttentions) }
+}
+
+function unpackAll(rows: PackedRows, tensors: readonly Tensor[] | null): Tensor[] | null {
+  return tensors?.map((tensor) => rows.unpack(tensor)) ?? null
+}
+
+/** Hidden states and maps of an encoder and a decoder; null where they were not asked for. */
+export interface T5Seen {
+  /** (B, T, dModel) after the final norm. */
+  readonly encoderLastHiddenState: Tensor | null
+  readonly decoderLastHiddenState: Tensor | null
+  /** (B, T, dModel) each: the embeddings, then each block's result; the last one before the final norm. */
+  readonly encoderHiddenStates: readonly Tensor[] | null
+  readonly decoderHiddenStates: readonly Tensor[] | null
+  /** (B, H, Tq, Tk) each, a block after the other. */
+  readonly encoderAttentions: readonly Tensor[] | null
+  readonly decoderAttentions: readonly Tensor[] | null
+  readonly crossAttentions: readonly Tensor[] | null
+}
+
+type Decoded = { hidden: Tensor; rows: PackedRows; seen: Seen }
+
+function seenBy(encoded: T5Encoded & { seen: Seen | null }, decoded: Decoded): T5Seen {
+  const { states } = decoded.seen
+  return {
+    encoderLastHiddenState: states && encoded.rows.unpack(encoded.hidden),
+    decoderLastHiddenState: states && decoded.rows.unpack(decoded.hidden),
+    encoderHiddenStates: unpackAll(encoded.rows, encoded.seen?.states ?? null),
+    decoderHiddenStates: unpackAll(decoded.rows, states),
+    encoderAttentions: encoded.seen?.maps ?? null,
+    decoderAttentions: decoded.seen.maps,
+    crossAttentions: decoded.seen.crossMaps,
+  }
+}
+
+// ---------------------------------------------------------------- models
+
+const family: Family<T5Config> = {
+  parseConfig: parseT5Config,
+  names: t5Names,
+  // Whether the output layer is the embedding is for the file to say: old configurations do not know, new ones may err.
+  async settle(config, source) {
+    const separate = source.has('lmHead.weight')
+    const tied = !separate || (config.tieWordEmbeddings && (await source.equal('lmHead.weight', 'shared.weight')))
+    return { ...config, tieWordEmbeddings: tied }
+  },
+}
+
+/** Base of the T5 classes. */
+abstract class T5Model extends PreTrainedModel<T5Config> {
+  static readonly family = family
+  static readonly head: RegExp | null = null
+
+  protected nextRun({ outputHiddenStates = false, outputAttentions = false }: OutputOptions): T5Run {
+    return { pass: this.nextPass(), outputHiddenStates, outputAttentions, checkpointing: this.gradientCheckpointing }
+  }
+}
+
+export interface T5Inputs extends Partial<T5EncoderInputs>, OutputOptions {
+  /** Instead of inputIds: what `encode` gave. */
+  readonly encoderOutputs?: T5Encoded
+  /** (B, T) ids of the target. @default the labels, shifted right */
+  readonly decoderInputIds?: ArrayInput
+  /** (B, T), 1 where a target token may be attended to. Not derived from ids: padding and start token are one. @default all 1 */
+  readonly decoderAttentionMask?: ArrayInput
+  /** (B, T) ids that the decoder is to predict; −100 is ignored. */
+  readonly labels?: ArrayInput
+  /** Gives logits, which the loss alone does not need. @default whether there are no labels */
+  readonly outputLogits?: boolean
+}
+
+export interface T5Output extends T5Seen {
+  /** () float32, mean over the labels that count, in nats; null without labels. */
+  readonly loss: Tensor | null
+  /** (B, T, vocabSize); zeros where decoderAttentionMask is 0. */
+  readonly logits: Tensor | null
+}
+
+/**
+ * T5 with its language-model head: text in, text out.
+ *
+ * @see Raffel et al. 2020. https://arxiv.org/abs/1910.10683
+ */
+export class T5ForConditionalGeneration extends T5Model {
+  readonly trunk: T5Trunk
+  /** (vocabSize, dModel): the embedding itself, or a matrix of its own. */
+  readonly #head: Tensor
+
+  constructor(config: T5Config, options?: ModelOptions) {
+    super(config, options)
+    const { dModel, vocabSize, initializerFactor } = config
+    this.trunk = new T5Trunk(this.build, config, { withDecoder: true })
+    const init = normal(initializerFactor * dModel ** -0.5)
+    this.#head = config.tieWordEmbeddings
+      ? this.trunk.shared.weight
+      : new Linear(this.build.at('lmHead'), { inputs: dModel, outputs: vocabSize, init }).weight
+  }
+
+  /** Runs the encoder alone: several decodings, or the steps of one, read its result. The caller disposes of `hidden`. */
+  encode(inputs: T5EncoderInputs): T5Encoded {
+    const run = this.nextRun({})
+    return scope(() => {
+      const { hidden, rows } = this.trunk.encode(this.constructor.name, inputs, run)
+      return { hidden, rows }
+    })
+  }
+
+  /**
+   * @throws {ShapeError, DTypeError, IndexError, DataError} for inputs that are not what they should be.
+   */
+  forward(inputs: T5Inputs): T5Output {
+    const op = this.constructor.name
+    const run = this.nextRun(inputs)
+    return scope(() => {
+      const encoded = this.#encoded(op, inputs, run)
+      const { ids, labels, rows } = this.#targets(op, inputs, encoded)
+      const decoded = { rows, ...this.trunk.decode(ids, rows, encoded, run) }
+      const hidden = this.#scaled(decoded.hidden)
+      const wanted = inputs.outputLogits ?? labels === null
+      return {
+        loss: labels && this.#loss(hidden, packed(labels.data, rows.packing.index)),
+        logits: wanted ? rows.unpack(ops.linear(hidden, this.#head)) : null,
+        ...seenBy(encoded, decoded),
+      }
+    })
+  }
+
+  /** @param hidden (N, dModel), after the decoder's final norm. @returns (N, vocabSize). */
+  logits(hidden: Tensor): Tensor {
+    return ops.linear(this.#scaled(hidden), this.#head)
+  }
+
+  #encoded(op: string, { inputIds, attentionMask, encoderOutputs }: T5Inputs, run: T5Run) {
+    if (encoderOutputs) return { ...encoderOutputs, seen: null }
+    if (!inputIds) throw new ShapeError(`${op}: expected inputIds or encoderOutputs, got neither`)
+    return this.trunk.encode(op, { inputIds, attentionMask }, run)
+  }
+
+  #targets(op: string, inputs: T5Inputs, encoded: T5Encoded) {
+    const labels = inputs.labels ? integers(op, 'labels', inputs.labels, [encoded.rows.packing.batch, 'length']) : null
+    if (labels) expectBelow(op, 'labels', labels, this.config.vocabSize, ignored)
+    const given = inputs.decoderInputIds ?? (labels && shiftRight(labels, this.config))
+    if (!given) throw new ShapeError(`${op}: expected decoderInputIds or labels, got neither`)
+    const ids = this.trunk.decoderIds(op, 'decoderInputIds', given, encoded)
+    if (labels && labels.shape[1] !== ids.shape[1]) {
+      throw new ShapeError(`${op}: expected labels (${ids.shape.join(', ')}), got (${labels.shape.join(', ')})`)
+    }
+    const mask = maskOf(op, 'decoderAttentionMask', inputs.decoderAttentionMask, ids.shape)
+    const { outputLogits = labels === null, outputHiddenStates, outputAttentions } = inputs
+    const lossAlone = labels && !outputLogits && !outputHiddenStates && !outputAttentions
+    if (lossAlone && !inputs.decoderAttentionMask) dropAfterLastLabel(mask, labels)
+    // A masked target token is no key, but a label may ask for it.
+    return { ids, labels, rows: rowsOf(ids, mask, (i) => labels !== null && labels.data[i] !== ignored) }
+  }
+
+  /** T5 1.0, whose output layer is the embedding, makes up for the embedding's scale. */
+  #scaled(hidden: Tensor): Tensor {
+    return this.config.scaleDecoderOutputs ? ops.scale(hidden, this.config.dModel ** -0.5) : hidden
+  }
+
+  #loss(hidden: Tensor, labels: Int32Array): Tensor {
+    const kept = Int32Array.from(labels.keys()).filter((row) => labels[row] !== ignored)
+    const x = kept.length === labels.length ? hidden : ops.gatherRows(hidden, Tensor.from(kept))
+    return ops.linearCrossEntropy(x, this.#head, null, Tensor.from(packed(labels, kept)))
+  }
+}
+
+/** No token sees later ones, so those after the last label that counts change nothing. */
+function dropAfterLastLabel(mask: Int32Array, { data, shape }: IntegerGrid): void {
+  const [batch, length] = shape as [number, number]
+  for (let b = 0; b < batch; b++) {
+    for (let t = length - 1; t >= 0 && data[b * length + t] === ignored; t--) mask[b * length + t] = 0
+  }
+}

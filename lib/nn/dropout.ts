@@ -1,0 +1,67 @@
+import type { DropoutOptions, EpilogueOptions } from '../ops/index.ts'
+import * as ops from '../ops/index.ts'
+import type { Packing } from '../packing.ts'
+import { Tensor } from '../tensor.ts'
+
+/** What all layers of one forward pass share. */
+export interface Pass {
+  /** Whether dropout is on. */
+  readonly training: boolean
+  /** Of the run; micro-batch and rank go into it. */
+  readonly seed: number
+  /** Step of the training. */
+  readonly step: number
+}
+
+/** `length`: all tokens of a sequence share one mask, as in T5's own training code; `none`: each element has its own. */
+export type DropoutBroadcast = 'none' | 'length'
+
+/** One place that drops. */
+export class Dropout {
+  constructor(
+    /** Probability of zeroing. */
+    readonly p: number,
+    readonly site: number,
+    readonly broadcast: DropoutBroadcast,
+  ) {}
+
+  /** x (N, …) with its elements dropped, in training. */
+  forward(x: Tensor, packing: Packing, pass: Pass): Tensor {
+    if (!this.active(pass)) return x
+    return this.broadcast === 'length' ? this.#perSequence(x, packing, pass) : ops.dropout(x, this.options(pass))
+  }
+
+  /** The same at the end of a product, which does it in its own pass where masks are not shared. */
+  after(product: (epilogue: EpilogueOptions) => Tensor, packing: Packing, pass: Pass): Tensor {
+    if (this.broadcast === 'none') return product(this.options(pass))
+    return this.forward(product({}), packing, pass)
+  }
+
+  /** residual + dropout(product). */
+  addTo(residual: Tensor, product: (epilogue: EpilogueOptions) => Tensor, packing: Packing, pass: Pass): Tensor {
+    if (this.broadcast === 'none') return product({ ...this.options(pass), residual })
+    return ops.add(residual, this.forward(product({}), packing, pass))
+  }
+
+  active({ training }: Pass): boolean {
+    return training && this.p > 0
+  }
+
+  /** For an op that drops by itself. */
+  options({ training, seed, step }: Pass): DropoutOptions {
+    return training ? { dropoutP: this.p, seed, site: this.site, step } : {}
+  }
+
+  #perSequence(x: Tensor, packing: Packing, pass: Pass): Tensor {
+    const sequences = packing.cuSeqlens.length - 1
+    const columns = x.shape[1] as number
+    const masks = ops.dropout(Tensor.ones([sequences, columns]), this.options(pass))
+    return ops.mul(x, ops.gatherRows(masks, Tensor.from(sequenceOfRows(packing))))
+  }
+}
+
+function sequenceOfRows({ cuSeqlens, rows }: Packing): Int32Array {
+  const result = new Int32Array(rows)
+  for (let b = 0; b + 1 < cuSeqlens.length; b++) result.fill(b, cuSeqlens[b], cuSeqlens[b + 1])
+  return result
+}

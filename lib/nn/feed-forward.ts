@@ -1,0 +1,56 @@
+import type { Activation } from '../ops/index.ts'
+import type { Tensor } from '../tensor.ts'
+import { Dropout, type DropoutBroadcast, type Pass } from './dropout.ts'
+import { Linear } from './linear.ts'
+import type { PackedRows } from './packed-rows.ts'
+import type { Init, ParameterBuilder } from './parameters.ts'
+
+export interface FeedForwardConfig {
+  readonly dModel: number
+  readonly dFF: number
+  readonly activation: Activation
+  /** Whether a second projection multiplies the activation. */
+  readonly gated: boolean
+  readonly bias: boolean
+  readonly inits: { readonly wi: Init; readonly wo: Init }
+  /** Of the hidden values. */
+  readonly hiddenDropout: number
+  /** Of the result, before it is added to the residual. */
+  readonly outputDropout: number
+  readonly dropoutBroadcast: DropoutBroadcast
+}
+
+/** wo(dropout(act(wi·x))), or wo(dropout(act(wi0·x) ⊙ wi1·x)) where it is gated: two or three products, nothing between. */
+export class FeedForward {
+  readonly #activation: Activation
+  readonly #in: Linear
+  readonly #gate: Linear | null
+  readonly #out: Linear
+  readonly #hiddenDropout: Dropout
+  readonly #outputDropout: Dropout
+
+  constructor(build: ParameterBuilder, config: FeedForwardConfig) {
+    const { dModel, dFF, activation, gated, bias, inits, dropoutBroadcast } = config
+    const inwards = { inputs: dModel, outputs: dFF, init: inits.wi, bias }
+    this.#activation = activation
+    this.#in = new Linear(build.at(gated ? 'wi0' : 'wi'), inwards)
+    this.#gate = gated ? new Linear(build.at('wi1'), inwards) : null
+    this.#out = new Linear(build.at('wo'), { inputs: dFF, outputs: dModel, init: inits.wo, bias })
+    this.#hiddenDropout = new Dropout(config.hiddenDropout, build.site(), dropoutBroadcast)
+    this.#outputDropout = new Dropout(config.outputDropout, build.site(), dropoutBroadcast)
+  }
+
+  /**
+   * @param x (N, dModel), the layer's input.
+   * @param residual (N, dModel), what its result is added to.
+   */
+  forward(x: Tensor, residual: Tensor, { packing }: PackedRows, pass: Pass): Tensor {
+    const gate = this.#gate?.forward(x) ?? null
+    const hidden = this.#hiddenDropout.after(
+      (epilogue) => this.#in.forward(x, { ...epilogue, act: this.#activation, gate }),
+      packing,
+      pass,
+    )
+    return this.#outputDropout.addTo(residual, (epilogue) => this.#out.forward(hidden, epilogue), packing, pass)
+  }
+}

@@ -1,0 +1,78 @@
+import { differentiable } from '../autograd/differentiable.ts'
+import type { EpilogueOptions } from '../ops/index.ts'
+import * as ops from '../ops/index.ts'
+import type { Tensor } from '../tensor.ts'
+import { type Init, type ParameterBuilder, zeros } from './parameters.ts'
+
+export interface LinearOptions {
+  readonly inputs: number
+  readonly outputs: number
+  readonly init: Init
+  /** @default false */
+  readonly bias?: boolean
+}
+
+/** x·Wᵀ + b. */
+export class Linear {
+  readonly weight: Tensor
+  readonly bias: Tensor | null
+
+  constructor(build: ParameterBuilder, { inputs, outputs, init, bias = false }: LinearOptions) {
+    this.weight = build.parameter('weight', [outputs, inputs], init)
+    this.bias = bias ? build.parameter('bias', [outputs], zeros) : null
+  }
+
+  /** @param x (N, inputs). @returns (N, outputs), after what `epilogue` asks for. */
+  forward(x: Tensor, epilogue: EpilogueOptions = {}): Tensor {
+    return ops.linear(x, this.weight, { ...epilogue, bias: this.bias })
+  }
+}
+
+export interface LinearGroupOptions extends Omit<LinearOptions, 'init'> {
+  /** One for each of the layers. */
+  readonly inits: readonly Init[]
+}
+
+/** Layers of equal size that read the same input: their weights lie one after the other, and one product serves them all. */
+export class LinearGroup {
+  readonly #weight: { whole: Tensor; parts: readonly Tensor[] }
+  readonly #bias: { whole: Tensor; parts: readonly Tensor[] } | null
+
+  constructor(
+    build: ParameterBuilder,
+    names: readonly string[],
+    { inputs, outputs, inits, bias = false }: LinearGroupOptions,
+  ) {
+    const all = (name: string, shape: readonly number[], values: readonly Init[]) =>
+      build.group(
+        names.map((layer) => `${layer}.${name}`),
+        names.map(() => shape),
+        values,
+      )
+    this.#weight = all('weight', [outputs, inputs], inits)
+    this.#bias = bias
+      ? all(
+          'bias',
+          [outputs],
+          names.map(() => zeros),
+        )
+      : null
+  }
+
+  /** @param x (N, inputs). @returns (N, layers · outputs), the layers' results side by side. */
+  forward(x: Tensor): Tensor {
+    const bias = this.#bias && wholeOf(this.#bias.parts, this.#bias.whole)
+    return ops.linear(x, wholeOf(this.#weight.parts, this.#weight.whole), { bias })
+  }
+}
+
+/** A tensor whose gradient goes to the parameters that its rows are: joins them without a copy. */
+const wholeOf = differentiable('wholeOf', {
+  forward(ctx, parts: readonly Tensor[], whole: Tensor) {
+    ctx.remember({ sizes: parts.map((part) => part.shape[0]) })
+    return whole.detach()
+  },
+  backward(ctx, dWhole) {
+    return [ops.split(dWhole, ctx.remembered.sizes as number[], 0), null]
+  },
+})

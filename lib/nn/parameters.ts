@@ -1,0 +1,122 @@
+import { IndexError } from '../errors.ts'
+import { concat } from '../ops/index.ts'
+import { keep } from '../scope.ts'
+import type { Tensor } from '../tensor.ts'
+
+/** What a parameter holds before training. */
+export type Init =
+  | { readonly kind: 'constant'; readonly value: number }
+  /** Mean 0; `zeroRow` is a row that stays 0 (the one of the padding id). */
+  | { readonly kind: 'normal'; readonly std: number; readonly zeroRow?: number }
+
+export const zeros: Init = { kind: 'constant', value: 0 }
+export const ones: Init = { kind: 'constant', value: 1 }
+
+export function normal(std: number, zeroRow?: number): Init {
+  return zeroRow === undefined ? { kind: 'normal', std } : { kind: 'normal', std, zeroRow }
+}
+
+/** Where parameters come from: random numbers or a checkpoint. */
+export interface ParameterSource {
+  /** A dense tensor of that shape, which the caller owns. `path` names the parameter, such as `encoder.blocks.0.norm.weight`. */
+  load(path: string, shape: readonly number[], init: Init): Tensor
+}
+
+/** What all builders of one model share. */
+interface Assembly {
+  readonly source: ParameterSource
+  readonly parameters: Map<string, Tensor>
+  /** Tensors that parameters are views of. */
+  readonly storage: Tensor[]
+  sites: number
+}
+
+/** A tensor and those of its row ranges that are parameters. */
+export interface ParameterGroup {
+  readonly whole: Tensor
+  readonly parts: readonly Tensor[]
+}
+
+/**
+ * Hands layers their parameters, and keeps the list: layers are made from the top down, each with the builder of its own
+ * path. Parameters lie outside every scope and belong to the model.
+ */
+export class ParameterBuilder {
+  readonly #assembly: Assembly
+  readonly #prefix: string
+
+  private constructor(assembly: Assembly, prefix: string) {
+    this.#assembly = assembly
+    this.#prefix = prefix
+  }
+
+  static from(source: ParameterSource): ParameterBuilder {
+    return new ParameterBuilder({ source, parameters: new Map(), storage: [], sites: 0 }, '')
+  }
+
+  /** The builder of a layer inside this one. */
+  at(name: string | number): ParameterBuilder {
+    return new ParameterBuilder(this.#assembly, `${this.#prefix}${name}.`)
+  }
+
+  /** Parameters by path, in the order they were made in. */
+  get parameters(): ReadonlyMap<string, Tensor> {
+    return this.#assembly.parameters
+  }
+
+  parameter(name: string, shape: readonly number[], init: Init): Tensor {
+    const path = this.#prefix + name
+    const tensor = this.#assembly.source.load(path, shape, init)
+    try {
+      return this.#register(path, tensor, shape, 0)
+    } finally {
+      tensor.dispose()
+    }
+  }
+
+  /** Parameters of equal row length, stored one after the other so that one product serves them all. */
+  group(names: readonly string[], shapes: readonly (readonly number[])[], inits: readonly Init[]): ParameterGroup {
+    const loaded: Tensor[] = []
+    try {
+      names.forEach((name, i) => {
+        loaded.push(this.#assembly.source.load(this.#prefix + name, shapes[i] as number[], inits[i] as Init))
+      })
+      const whole = keep(concat(loaded, 0))
+      this.#assembly.storage.push(whole)
+      let offset = 0
+      const parts = names.map((name, i) => {
+        const shape = shapes[i] as readonly number[]
+        const part = this.#register(this.#prefix + name, whole, shape, offset)
+        offset += part.size
+        return part
+      })
+      return { whole, parts }
+    } finally {
+      for (const tensor of loaded) tensor.dispose()
+    }
+  }
+
+  /** Number of the next place that draws random numbers. */
+  site(): number {
+    return this.#assembly.sites++
+  }
+
+  dispose(): void {
+    for (const tensor of this.#assembly.parameters.values()) {
+      tensor.grad?.dispose()
+      tensor.grad = null
+      tensor.dispose()
+    }
+    for (const tensor of this.#assembly.storage) tensor.dispose()
+  }
+
+  #register(path: string, storage: Tensor, shape: readonly number[], offset: number): Tensor {
+    const { parameters } = this.#assembly
+    if (parameters.has(path)) throw new IndexError(`parameter: expected a path once, got ${path} twice`)
+    const strides = shape.map((_, i) => shape.slice(i + 1).reduce((product, size) => product * size, 1))
+    // 16-bit weights are for inference; training keeps float32 ones.
+    const leaf = keep(storage.view(shape, strides, offset, storage.dtype === 'float32'))
+    parameters.set(path, leaf)
+    return leaf
+  }
+}

@@ -43,6 +43,23 @@ export class GenerationDefaults {
     return new GenerationDefaults(values, rest)
   }
 
+  /**
+   * What a config.json says of generation, for keys that a generation_config.json leaves out: ids of special tokens, and
+   * the settings that older checkpoints have there.
+   *
+   * @param own of the checkpoint's generation_config.json; null where there is none.
+   */
+  static ofModel(
+    json: Readonly<Record<string, unknown>>,
+    own: Readonly<Record<string, unknown>> | null,
+  ): GenerationDefaults {
+    const special = /^(pad|bos|eos|decoder_start)_token_id$/
+    const entries = Object.entries(json).filter(([key]) =>
+      own === null ? isGenerationKey(camelCase(key)) : special.test(key) && (own[key] ?? null) === null,
+    )
+    return GenerationDefaults.fromJson({ ...own, ...Object.fromEntries(entries) })
+  }
+
   /** The contents of a generation_config.json, unknown keys included. */
   toJson(): Record<string, unknown> {
     const own = Object.entries(this.values).filter(([, value]) => value !== undefined && value !== null)

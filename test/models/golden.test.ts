@@ -5,7 +5,11 @@ import { runFixtures } from '../fixtures/run.ts'
 
 const golden = fileURLToPath(new URL('../golden', import.meta.url))
 
-it.each([['t5', 3]])('all %s cases pass', async (folder, cases) => {
+it.each([
+  ['t5', 3],
+  ['generation', 1],
+  ['sampling', 1],
+])('all %s cases pass', async (folder, cases) => {
   const lines: string[] = []
   const summary = await runFixtures(join(golden, folder), (line) => lines.push(line))
   expect(lines.join('\n')).not.toContain('FAIL')

@@ -73,8 +73,8 @@ const warp =
     ops.warpLogits(scores, rule, options[option]!)
 const banEos: Processor = (scores) => ops.banTokens(scores, Tensor.from(Int32Array.of(eos)))
 
-// The prompt of nine ids is shorter than every minimum that a run sets. Bad words of several tokens need the host's list
-// of what is banned in which row; that run waits for the generation loop, normalisation for logSoftmax.
+// The prompt of nine ids is shorter than every minimum that a run sets. Two runs need more than these ops; all of them go
+// through the library's own processors where the golden cases run.
 const processors: Record<string, Processor> = {
   TemperatureLogitsWarper: warp('temperature', 'temperature'),
   TopHLogitsWarper: warp('topH', 'top_h'),

@@ -48,3 +48,39 @@ export const t5Names: KeyMap = {
     /(^|\.)(encoder|decoder)\.embed_tokens\.weight$/.test(name) ||
     /\.EncDecAttention\.relative_attention_bias\.weight$/.test(name),
 }
+
+const electraRules: readonly Rule[] = [
+  [/\bembeddings\.(word|position)\./, 'embeddings.$1_embeddings.'],
+  [/\bembeddings\.tokenType\./, 'embeddings.token_type_embeddings.'],
+  [/\bembeddings\.norm\./, 'embeddings.LayerNorm.'],
+  [/\bprojection\./, 'embeddings_project.'],
+  [/\blayers\.(\d+)\.attention\.q\./, 'encoder.layer.$1.attention.self.query.'],
+  [/\blayers\.(\d+)\.attention\.k\./, 'encoder.layer.$1.attention.self.key.'],
+  [/\blayers\.(\d+)\.attention\.v\./, 'encoder.layer.$1.attention.self.value.'],
+  [/\blayers\.(\d+)\.attention\.o\./, 'encoder.layer.$1.attention.output.dense.'],
+  [/\blayers\.(\d+)\.attention\.norm\./, 'encoder.layer.$1.attention.output.LayerNorm.'],
+  [/\blayers\.(\d+)\.feedForward\.wi\./, 'encoder.layer.$1.intermediate.dense.'],
+  [/\blayers\.(\d+)\.feedForward\.wo\./, 'encoder.layer.$1.output.dense.'],
+  [/\blayers\.(\d+)\.feedForward\.norm\./, 'encoder.layer.$1.output.LayerNorm.'],
+  [/\bdiscriminatorPredictions\.densePrediction\./, 'discriminator_predictions.dense_prediction.'],
+  [/\bdiscriminatorPredictions\./, 'discriminator_predictions.'],
+  [/\bgeneratorPredictions\.norm\./, 'generator_predictions.LayerNorm.'],
+  [/\bgeneratorPredictions\./, 'generator_predictions.'],
+  [/\bgeneratorLmHead\./, 'generator_lm_head.'],
+  [/\bclassifier\.outProj\./, 'classifier.out_proj.'],
+  [/\bqaOutputs\./, 'qa_outputs.'],
+  [/\bsequenceSummary\./, 'sequence_summary.'],
+]
+
+/** ELECTRA. */
+export const electraNames: KeyMap = {
+  nameOf: (path) => rewrite(path, electraRules),
+  aliasesOf(name) {
+    const plain = name.replace(/^electra\./, '')
+    // Files that were made from TensorFlow's have its words for the two parameters of a norm.
+    const old = plain.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta')
+    return [plain, `electra.${plain}`, ...(old === plain ? [] : [old, `electra.${old}`])]
+  },
+  // A buffer of older versions: 0, 1, 2, …
+  isIgnored: (name) => /(^|\.)embeddings\.position_ids$/.test(name),
+}

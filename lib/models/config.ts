@@ -1,7 +1,22 @@
 import { ConfigError, describe } from '../errors.ts'
+import type { Activation as GemmActivation } from '../ops/index.ts'
 
 /** config.json as it was read: keys that the library does not know survive a round trip. */
 export type ConfigJson = Readonly<Record<string, unknown>>
+
+/** A function that a layer may apply, under the name of its op. */
+export type Activation = Exclude<GemmActivation, 'none'>
+
+/** Activations by the names that configurations use; gelu_new and its relatives are the tanh form. */
+export const activations: Readonly<Record<string, Activation>> = {
+  relu: 'relu',
+  gelu: 'geluErf',
+  gelu_new: 'geluTanh',
+  gelu_fast: 'geluTanh',
+  gelu_pytorch_tanh: 'geluTanh',
+  silu: 'silu',
+  swish: 'silu',
+}
 
 /** Reads typed values out of a config.json, with defaults for keys that are missing or null. */
 export class ConfigReader {
@@ -33,6 +48,12 @@ export class ConfigReader {
     const value = this.#value(key, fallback)
     if (typeof value === 'number' && value > 0 && Number.isFinite(value)) return value
     throw this.#wrong(key, 'a number > 0', value)
+  }
+
+  activation(key: string, fallback: string): Activation {
+    const value = String(this.#value(key, fallback))
+    if (Object.hasOwn(activations, value)) return activations[value] as Activation
+    throw this.#wrong(key, Object.keys(activations).join(', '), value)
   }
 
   flag(key: string, fallback: boolean): boolean {

@@ -1,3 +1,6 @@
+export * from './electra.ts'
+export { type ElectraConfig, parseElectraConfig } from './electra-config.ts'
+export type { ClassifierOutput, SpanInputs, SpanOutput } from './heads.ts'
 export type { ArrayInput, NumberArray } from './inputs.ts'
 export {
   type LoadReport,

@@ -1,7 +1,6 @@
 import { ConfigError } from '../errors.ts'
 import type { DropoutBroadcast } from '../nn/index.ts'
-import type { Activation } from '../ops/index.ts'
-import { type ConfigJson, ConfigReader, type LabelConfig, labelsOf } from './config.ts'
+import { type Activation, activations, type ConfigJson, ConfigReader, type LabelConfig, labelsOf } from './config.ts'
 
 /** T5, mT5 and umT5, as config.json says it, with defaults filled in. */
 export interface T5Config extends LabelConfig {
@@ -31,14 +30,6 @@ export interface T5Config extends LabelConfig {
   readonly dropoutBroadcast: DropoutBroadcast
   /** config.json as it was read. */
   readonly json: ConfigJson
-}
-
-const activations: Readonly<Record<string, Activation>> = {
-  relu: 'relu',
-  gelu: 'geluErf',
-  gelu_new: 'geluTanh',
-  silu: 'silu',
-  swish: 'silu',
 }
 
 const modelTypes = ['t5', 'mt5', 'umt5'] as const

@@ -25,12 +25,11 @@ import * as ops from '../ops/index.ts'
 import { Packing } from '../packing.ts'
 import { scope } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
+import { ignored } from './heads.ts'
 import { type ArrayInput, expectBelow, expectTokens, type IntegerGrid, integers, maskOf, packed } from './inputs.ts'
 import { type Family, type ModelOptions, PreTrainedModel, readConfig } from './model.ts'
 import { parseT5Config, type T5Config } from './t5-config.ts'
 import { T5Decoding } from './t5-decoding.ts'
-
-const ignored = -100
 
 // ---------------------------------------------------------------- layers
 

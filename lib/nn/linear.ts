@@ -2,7 +2,7 @@ import { differentiable } from '../autograd/differentiable.ts'
 import type { EpilogueOptions } from '../ops/index.ts'
 import * as ops from '../ops/index.ts'
 import type { Tensor } from '../tensor.ts'
-import { type Init, type ParameterBuilder, zeros } from './parameters.ts'
+import { type Init, type ParameterBuilder, type ParameterGroup, zeros } from './parameters.ts'
 
 export interface LinearOptions {
   readonly inputs: number
@@ -35,34 +35,25 @@ export interface LinearGroupOptions extends Omit<LinearOptions, 'init'> {
 
 /** Layers of equal size that read the same input: their weights lie one after the other, and one product serves them all. */
 export class LinearGroup {
-  readonly #weight: { whole: Tensor; parts: readonly Tensor[] }
-  readonly #bias: { whole: Tensor; parts: readonly Tensor[] } | null
+  readonly #weight: ParameterGroup
+  readonly #bias: ParameterGroup | null
 
   constructor(
     build: ParameterBuilder,
-    names: readonly string[],
+    layers: readonly string[],
     { inputs, outputs, inits, bias = false }: LinearGroupOptions,
   ) {
-    const all = (name: string, shape: readonly number[], values: readonly Init[]) =>
-      build.group(
-        names.map((layer) => `${layer}.${name}`),
-        names.map(() => shape),
-        values,
-      )
-    this.#weight = all('weight', [outputs, inputs], inits)
-    this.#bias = bias
-      ? all(
-          'bias',
-          [outputs],
-          names.map(() => zeros),
-        )
-      : null
+    const weight = { name: 'weight', shape: [outputs, inputs], inits }
+    const biases = { name: 'bias', shape: [outputs], inits: layers.map(() => zeros) }
+    const groups = build.groups(layers, bias ? [weight, biases] : [weight])
+    this.#weight = groups[0] as ParameterGroup
+    this.#bias = groups[1] ?? null
   }
 
   /** @param x (N, inputs). @returns (N, layers · outputs), the layers' results side by side. */
   forward(x: Tensor): Tensor {
-    const bias = this.#bias && wholeOf(this.#bias.parts, this.#bias.whole)
-    return ops.linear(x, wholeOf(this.#weight.parts, this.#weight.whole), { bias })
+    const whole = ({ parts, whole: tensor }: ParameterGroup) => wholeOf(parts, tensor)
+    return ops.linear(x, whole(this.#weight), { bias: this.#bias && whole(this.#bias) })
   }
 }
 

@@ -31,6 +31,13 @@ interface Assembly {
   sites: number
 }
 
+/** A parameter that each layer of a group has, with one initial distribution for each layer. */
+export interface GroupField {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly inits: readonly Init[]
+}
+
 /** A tensor and those of its row ranges that are parameters. */
 export interface ParameterGroup {
   readonly whole: Tensor
@@ -50,8 +57,9 @@ export class ParameterBuilder {
     this.#prefix = prefix
   }
 
-  static from(source: ParameterSource): ParameterBuilder {
-    return new ParameterBuilder({ source, parameters: new Map(), storage: [], sites: 0 }, '')
+  /** @param firstSite number of the first place that draws random numbers: another model of one step has those below. */
+  static from(source: ParameterSource, firstSite = 0): ParameterBuilder {
+    return new ParameterBuilder({ source, parameters: new Map(), storage: [], sites: firstSite }, '')
   }
 
   /** The builder of a layer inside this one. */
@@ -74,23 +82,33 @@ export class ParameterBuilder {
     }
   }
 
-  /** Parameters of equal row length, stored one after the other so that one product serves them all. */
-  group(names: readonly string[], shapes: readonly (readonly number[])[], inits: readonly Init[]): ParameterGroup {
+  /**
+   * Parameters of several layers, such as weights and biases: those of one name are stored one after the other, so that one
+   * product serves all layers.
+   *
+   * @returns a group for each field.
+   */
+  groups(layers: readonly string[], fields: readonly GroupField[]): ParameterGroup[] {
+    const wholes = fields.map((field) => this.#whole(layers, field))
+    const parts: Tensor[][] = fields.map(() => [])
+    layers.forEach((layer, i) => {
+      fields.forEach(({ name, shape }, j) => {
+        const offset = i * shape.reduce((product, n) => product * n, 1)
+        parts[j]?.push(this.#register(`${this.#prefix}${layer}.${name}`, wholes[j] as Tensor, shape, offset))
+      })
+    })
+    return wholes.map((whole, j) => ({ whole, parts: parts[j] as Tensor[] }))
+  }
+
+  #whole(layers: readonly string[], { name, shape, inits }: GroupField): Tensor {
     const loaded: Tensor[] = []
     try {
-      names.forEach((name, i) => {
-        loaded.push(this.#assembly.source.load(this.#prefix + name, shapes[i] as number[], inits[i] as Init))
+      layers.forEach((layer, i) => {
+        loaded.push(this.#assembly.source.load(`${this.#prefix}${layer}.${name}`, shape, inits[i] as Init))
       })
       const whole = keep(concat(loaded, 0))
       this.#assembly.storage.push(whole)
-      let offset = 0
-      const parts = names.map((name, i) => {
-        const shape = shapes[i] as readonly number[]
-        const part = this.#register(this.#prefix + name, whole, shape, offset)
-        offset += part.size
-        return part
-      })
-      return { whole, parts }
+      return whole
     } finally {
       for (const tensor of loaded) tensor.dispose()
     }

@@ -19,6 +19,7 @@ export {
 } from './device.ts'
 export type { DType, TypedArray } from './dtype.ts'
 export * from './errors.ts'
+export * from './generate/index.ts'
 export * from './models/index.ts'
 export * as nn from './nn/index.ts'
 export * as ops from './ops/index.ts'

@@ -128,6 +128,9 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
     this.dispose()
   }
 
+  /** @internal Reads what a class keeps beside config and weights. */
+  async readFolder(_folder: string): Promise<void> {}
+
   /** What the layers of the next forward pass share. */
   protected nextPass(): Pass {
     const pass = { training: this.#training, ...this.#random }
@@ -169,6 +172,7 @@ export async function load<M extends PreTrainedModel<C>, C extends { readonly js
   try {
     const model = make(await Model.family.settle(config, source), { build })
     await on.synchronize()
+    await model.readFolder(folder)
     model.loadReport = { missing: source.missing, unexpected: source.unexpected() }
     warnAbout(folder, model.loadReport)
     return model.eval()
@@ -184,8 +188,8 @@ function expectDtype(dtype: DType): void {
 }
 
 /** @throws {CheckpointError} where it is missing, {ConfigError} where it is not a JSON object. */
-export async function readConfig(folder: string): Promise<ConfigJson> {
-  const path = join(folder, 'config.json')
+export async function readConfig(folder: string, name = 'config.json'): Promise<ConfigJson> {
+  const path = join(folder, name)
   let text: string
   try {
     text = await readFile(path, 'utf8')

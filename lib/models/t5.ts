@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { checkpoint } from '../autograd/checkpoint.ts'
 import { t5Names } from '../checkpoint/names.ts'
 import { ShapeError } from '../errors.ts'
+import * as search from '../generate/index.ts'
 import {
   type AttentionConfig,
   type AttentionContext,
@@ -24,8 +27,9 @@ import { scope } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
 import { ignored } from './heads.ts'
 import { type ArrayInput, expectBelow, expectTokens, type IntegerGrid, integers, maskOf, packed } from './inputs.ts'
-import { type Family, type ModelOptions, PreTrainedModel } from './model.ts'
+import { type Family, type ModelOptions, PreTrainedModel, readConfig } from './model.ts'
 import { parseT5Config, type T5Config } from './t5-config.ts'
+import { T5Decoding } from './t5-decoding.ts'
 
 // ---------------------------------------------------------------- layers
 
@@ -367,6 +371,31 @@ export interface T5Inputs extends Partial<T5EncoderInputs>, OutputOptions {
   readonly outputLogits?: boolean
 }
 
+export interface T5GenerateInputs extends T5EncoderInputs {
+  /** (B, T) ids that each decoder starts with, the start token included. @default the start token */
+  readonly decoderInputIds?: ArrayInput | undefined
+}
+
+/** Checks what is to be generated from. */
+function generateInputs(inputs: T5GenerateInputs, vocabSize: number): search.GenerateInputs {
+  const op = 'generate'
+  const ids = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
+  expectTokens(op, 'inputIds', ids)
+  expectBelow(op, 'inputIds', ids, vocabSize)
+  const [batch, length] = ids.shape as [number, number]
+  const attentionMask = Uint8Array.from(maskOf(op, 'attentionMask', inputs.attentionMask, ids.shape))
+  const encoder = { inputIds: ids.data, attentionMask, batch, length }
+  if (inputs.decoderInputIds === undefined) return { encoder }
+  const prompts = integers(op, 'decoderInputIds', inputs.decoderInputIds, [batch, 'length'])
+  expectTokens(op, 'decoderInputIds', prompts)
+  expectBelow(op, 'decoderInputIds', prompts, vocabSize)
+  const columns = prompts.shape[1] as number
+  return {
+    encoder,
+    prompts: Array.from({ length: batch }, (_, b) => prompts.data.slice(b * columns, (b + 1) * columns)),
+  }
+}
+
 export interface T5Output extends T5Seen {
   /** () float32, mean over the labels that count, in nats; null without labels. */
   readonly loss: Tensor | null
@@ -379,8 +408,10 @@ export interface T5Output extends T5Seen {
  *
  * @see Raffel et al. 2020. https://arxiv.org/abs/1910.10683
  */
-export class T5ForConditionalGeneration extends T5Model {
+export class T5ForConditionalGeneration extends T5Model implements search.GenerativeModel {
   readonly trunk: T5Trunk
+  /** What `generate` takes where it is not told otherwise; `fromPretrained` reads it from generation_config.json. */
+  generationConfig: search.GenerationDefaults
   /** (vocabSize, dModel): the embedding itself, or a matrix of its own. */
   readonly #head: Tensor
 
@@ -392,6 +423,62 @@ export class T5ForConditionalGeneration extends T5Model {
     this.#head = config.tieWordEmbeddings
       ? this.trunk.shared.weight
       : new Linear(this.build.at('lmHead'), { inputs: dModel, outputs: vocabSize, init }).weight
+    this.generationConfig = this.#generationConfig(null)
+  }
+
+  get vocabSize(): number {
+    return this.config.vocabSize
+  }
+
+  /**
+   * Generates text for each source: greedily, by sampling or with beams.
+   *
+   * @throws {ConfigError} for options that are unknown, out of their range or contradict each other.
+   * @throws {ShapeError, DTypeError, IndexError, DataError} for inputs that are not what they should be.
+   * @throws the signal's reason when `options.signal` is aborted.
+   */
+  async generate(inputs: T5GenerateInputs, options?: search.GenerateOptions): Promise<search.GenerateOutput> {
+    return search.generate(this, generateInputs(inputs, this.vocabSize), options)
+  }
+
+  /**
+   * Generates as `generate` does, without beams, and gives tokens as they are found. Ends with what `generate` gives.
+   *
+   * @throws at the call, for inputs and options that are not what they should be.
+   */
+  generateStream(
+    inputs: T5GenerateInputs,
+    options?: search.GenerateOptions,
+  ): AsyncGenerator<search.TokenStep, search.GenerateOutput> {
+    return search.generateStream(this, generateInputs(inputs, this.vocabSize), options)
+  }
+
+  /** @internal */
+  startDecoding(inputs: search.EncoderInputs, capacity: { rows: number; length: number }): T5Decoding {
+    const shape = [inputs.batch, inputs.length]
+    const pass = { training: false, seed: 0, step: 0 }
+    const run = { pass, outputHiddenStates: false, outputAttentions: false, checkpointing: false }
+    const encoded = this.trunk.encode(
+      'generate',
+      { inputIds: { data: inputs.inputIds, shape }, attentionMask: { data: inputs.attentionMask, shape } },
+      run,
+    )
+    return new T5Decoding(this, encoded, capacity)
+  }
+
+  /** @internal */
+  override async readFolder(folder: string): Promise<void> {
+    const name = 'generation_config.json'
+    this.generationConfig = this.#generationConfig(
+      existsSync(join(folder, name)) ? await readConfig(folder, name) : null,
+    )
+  }
+
+  #generationConfig(own: Readonly<Record<string, unknown>> | null): search.GenerationDefaults {
+    const { json, padTokenId, decoderStartTokenId, eosTokenId } = this.config
+    const special = { pad_token_id: padTokenId, decoder_start_token_id: decoderStartTokenId, eos_token_id: eosTokenId }
+    const said = Object.fromEntries(Object.entries(json).filter(([, value]) => value !== null))
+    return search.GenerationDefaults.ofModel({ ...special, ...said }, own)
   }
 
   /** Runs the encoder alone: several decodings, or the steps of one, read its result. The caller disposes of `hidden`. */

@@ -6,6 +6,10 @@ export interface NativeOps<T> {
   attentionFwd(q: T, k: T, v: T, cuSeqlensQ: T, cuSeqlensK: T, positionsQ: T | null, positionsK: T | null, biasTable: T | null, biasDense: T | null, attrs?: { scale?: number; causal?: boolean; bidirectional?: boolean; maxDistance?: number; dropoutP?: number; seed?: number; site?: number; step?: number }): { o: T; lse: T }
   /** q (Nq H D) float · k (Nk H D) float · v (Nk H D) float · cuSeqlensQ (B+1) int32 · cuSeqlensK (B+1) int32 · positionsQ (Nq) int32 · positionsK (Nk) int32 · biasTable (numBuckets H) float · biasDense (batch H Tq Tk) float · o (Nq H D) float · lse (H Nq) float32 · dO (Nq H D) float */
   attentionBwd(q: T, k: T, v: T, cuSeqlensQ: T, cuSeqlensK: T, positionsQ: T | null, positionsK: T | null, biasTable: T | null, biasDense: T | null, o: T, lse: T, dO: T, attrs?: { scale?: number; causal?: boolean; bidirectional?: boolean; maxDistance?: number; dropoutP?: number; seed?: number; site?: number; step?: number; wantTable?: boolean; wantDense?: boolean }): { dQ: T; dK: T; dV: T; dBiasTable: T | null; dBiasDense: T | null }
+  /** cacheK (S H L D) float32, updated in place · cacheV (S H L D) float32, updated in place · k (N H D) float · v (N H D) float · cuSeqlens (n+1) int32 · slots (n) int32 · lengths (n) int32 */
+  kvCacheAppend(cacheK: T, cacheV: T, k: T, v: T, cuSeqlens: T, slots: T, lengths: T): void
+  /** q (N H D) float · cacheK (S H L D) float32 · cacheV (S H L D) float32 · cuSeqlens (n+1) int32 · slots (n) int32 · lengths (n) int32 · slotTable (S L) int32 · biasTable (numBuckets H) float */
+  attentionDecode(q: T, cacheK: T, cacheV: T, cuSeqlens: T, slots: T, lengths: T, slotTable: T | null, biasTable: T | null, attrs?: { scale?: number; causal?: boolean; bidirectional?: boolean; maxDistance?: number }): T
   /** a (*) float · b (*) float */
   binary(a: T, b: T, attrs: { op: 'add' | 'sub' | 'mul' | 'div' }): T
   /** x (*) float */
@@ -88,10 +92,12 @@ export interface NativeOps<T> {
   argmax(logits: T): T
   /** logits (R V) float */
   topK(logits: T, attrs: { k: number }): { values: T; ids: T }
-  /** logits (R V) float */
-  sampleCategorical(logits: T, attrs: { seed: number; site?: number; step?: number }): T
+  /** logits (R V) float · streams (R) int32 */
+  sampleCategorical(logits: T, streams: T | null, attrs: { seed: number; site?: number; step?: number }): T
   /** logits (R V) float · beamScores (B b) float32 */
   beamCandidates(logits: T, beamScores: T, attrs: { k: number }): { scores: T; parents: T; tokens: T }
+  /** logits (R V) float · beamScores (B b) float32 · streams (B) int32 */
+  sampleCandidates(logits: T, beamScores: T, streams: T | null, attrs: { k: number; seed: number; site?: number; step?: number }): { scores: T; parents: T; tokens: T }
   /** logits (R V) float */
   warpLogits(logits: T, attrs: { rule: 'temperature' | 'topK' | 'topP' | 'minP' | 'typical' | 'epsilon' | 'eta' | 'topH'; value: number; minTokensToKeep?: number }): T
   /** logits (R V) float · ids (R L) int32 · lengths (R) int32 */
@@ -100,6 +106,16 @@ export interface NativeOps<T> {
   banRepeatedNgrams(logits: T, ids: T, lengths: T | null, sources: T | null, sourceLengths: T | null, attrs: { n: number }): T
   /** logits (R V) float · tokens (K) int32 */
   banTokens(logits: T, tokens: T): T
+  /** logits (R V) float · rows (K) int32 · tokens (K) int32 · bias (K) float32 */
+  biasTokens(logits: T, rows: T, tokens: T, bias: T): T
+  /** logits (R V) float · rows (K) int32 · tokens (K) int32 */
+  allowTokens(logits: T, rows: T, tokens: T, attrs?: { group?: number }): T
+  /** logits (R V) float · rows (K) int32 · tokens (K) int32 */
+  forceTokens(logits: T, rows: T, tokens: T): T
+  /** logits (R V) float · rows (K) int32 · tokens (K) int32 · factors (K) float32 */
+  boostTokens(logits: T, rows: T, tokens: T, factors: T): T
+  /** logits (R V) float */
+  replaceNonFinite(logits: T): T
 }
 
 export interface OpSchema {
@@ -114,6 +130,8 @@ export interface OpSchema {
 export const schema: readonly OpSchema[] = [
   {"name":"attentionFwd","inputs":[{"name":"q","dims":"Nq H D","kind":"float"},{"name":"k","dims":"Nk H D","kind":"float"},{"name":"v","dims":"Nk H D","kind":"float"},{"name":"cuSeqlensQ","dims":"B+1","kind":"int32"},{"name":"cuSeqlensK","dims":"B+1","kind":"int32"},{"name":"positionsQ","dims":"Nq","kind":"int32","optional":true},{"name":"positionsK","dims":"Nk","kind":"int32","optional":true},{"name":"biasTable","dims":"numBuckets H","kind":"float","optional":true},{"name":"biasDense","dims":"batch H Tq Tk","kind":"float","optional":true}],"attrs":[{"name":"scale","type":"float","fallback":1},{"name":"causal","type":"bool","fallback":0},{"name":"bidirectional","type":"bool","fallback":1},{"name":"maxDistance","type":"int","fallback":128},{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"o"},{"name":"lse"}],"cpu":true,"cuda":false},
   {"name":"attentionBwd","inputs":[{"name":"q","dims":"Nq H D","kind":"float"},{"name":"k","dims":"Nk H D","kind":"float"},{"name":"v","dims":"Nk H D","kind":"float"},{"name":"cuSeqlensQ","dims":"B+1","kind":"int32"},{"name":"cuSeqlensK","dims":"B+1","kind":"int32"},{"name":"positionsQ","dims":"Nq","kind":"int32","optional":true},{"name":"positionsK","dims":"Nk","kind":"int32","optional":true},{"name":"biasTable","dims":"numBuckets H","kind":"float","optional":true},{"name":"biasDense","dims":"batch H Tq Tk","kind":"float","optional":true},{"name":"o","dims":"Nq H D","kind":"float"},{"name":"lse","dims":"H Nq","kind":"float32"},{"name":"dO","dims":"Nq H D","kind":"float"}],"attrs":[{"name":"scale","type":"float","fallback":1},{"name":"causal","type":"bool","fallback":0},{"name":"bidirectional","type":"bool","fallback":1},{"name":"maxDistance","type":"int","fallback":128},{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0},{"name":"wantTable","type":"bool","fallback":0},{"name":"wantDense","type":"bool","fallback":0}],"outputs":[{"name":"dQ"},{"name":"dK"},{"name":"dV"},{"name":"dBiasTable","optional":true},{"name":"dBiasDense","optional":true}],"cpu":true,"cuda":false},
+  {"name":"kvCacheAppend","inputs":[{"name":"cacheK","dims":"S H L D","kind":"float32","mutated":true},{"name":"cacheV","dims":"S H L D","kind":"float32","mutated":true},{"name":"k","dims":"N H D","kind":"float"},{"name":"v","dims":"N H D","kind":"float"},{"name":"cuSeqlens","dims":"n+1","kind":"int32"},{"name":"slots","dims":"n","kind":"int32"},{"name":"lengths","dims":"n","kind":"int32"}],"attrs":[],"outputs":[],"cpu":true,"cuda":false},
+  {"name":"attentionDecode","inputs":[{"name":"q","dims":"N H D","kind":"float"},{"name":"cacheK","dims":"S H L D","kind":"float32"},{"name":"cacheV","dims":"S H L D","kind":"float32"},{"name":"cuSeqlens","dims":"n+1","kind":"int32"},{"name":"slots","dims":"n","kind":"int32"},{"name":"lengths","dims":"n","kind":"int32"},{"name":"slotTable","dims":"S L","kind":"int32","optional":true},{"name":"biasTable","dims":"numBuckets H","kind":"float","optional":true}],"attrs":[{"name":"scale","type":"float","fallback":1},{"name":"causal","type":"bool","fallback":0},{"name":"bidirectional","type":"bool","fallback":1},{"name":"maxDistance","type":"int","fallback":128}],"outputs":[{"name":"o"}],"cpu":true,"cuda":false},
   {"name":"binary","inputs":[{"name":"a","dims":"*","kind":"float"},{"name":"b","dims":"*","kind":"float"}],"attrs":[{"name":"op","type":"enum","choices":["add","sub","mul","div"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
   {"name":"affine","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"scale","type":"float","fallback":1},{"name":"shift","type":"float","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
   {"name":"fill","inputs":[{"name":"x","dims":"*","kind":"any","mutated":true}],"attrs":[{"name":"value","type":"float"}],"outputs":[],"cpu":true,"cuda":false},
@@ -155,10 +173,16 @@ export const schema: readonly OpSchema[] = [
   {"name":"concat","inputs":[{"name":"x","dims":"*","kind":"any","list":true}],"attrs":[{"name":"axis","type":"int"}],"outputs":[{"name":"y"}],"cpu":true,"cuda":false},
   {"name":"argmax","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[],"outputs":[{"name":"ids"}],"cpu":true,"cuda":false},
   {"name":"topK","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"k","type":"int"}],"outputs":[{"name":"values"},{"name":"ids"}],"cpu":true,"cuda":false},
-  {"name":"sampleCategorical","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"ids"}],"cpu":true,"cuda":false},
+  {"name":"sampleCategorical","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"streams","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"ids"}],"cpu":true,"cuda":false},
   {"name":"beamCandidates","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"beamScores","dims":"B b","kind":"float32"}],"attrs":[{"name":"k","type":"int"}],"outputs":[{"name":"scores"},{"name":"parents"},{"name":"tokens"}],"cpu":true,"cuda":false},
+  {"name":"sampleCandidates","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"beamScores","dims":"B b","kind":"float32"},{"name":"streams","dims":"B","kind":"int32","optional":true}],"attrs":[{"name":"k","type":"int"},{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"scores"},{"name":"parents"},{"name":"tokens"}],"cpu":true,"cuda":false},
   {"name":"warpLogits","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"rule","type":"enum","choices":["temperature","topK","topP","minP","typical","epsilon","eta","topH"]},{"name":"value","type":"float"},{"name":"minTokensToKeep","type":"int","fallback":1}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
   {"name":"penalizeRepetition","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"ids","dims":"R L","kind":"int32"},{"name":"lengths","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"penalty","type":"float"}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
   {"name":"banRepeatedNgrams","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"ids","dims":"R L","kind":"int32"},{"name":"lengths","dims":"R","kind":"int32","optional":true},{"name":"sources","dims":"R S","kind":"int32","optional":true},{"name":"sourceLengths","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"n","type":"int"}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
   {"name":"banTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"tokens","dims":"K","kind":"int32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"biasTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"rows","dims":"K","kind":"int32"},{"name":"tokens","dims":"K","kind":"int32"},{"name":"bias","dims":"K","kind":"float32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"allowTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"rows","dims":"K","kind":"int32"},{"name":"tokens","dims":"K","kind":"int32"}],"attrs":[{"name":"group","type":"int","fallback":1}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"forceTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"rows","dims":"K","kind":"int32"},{"name":"tokens","dims":"K","kind":"int32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"boostTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"rows","dims":"K","kind":"int32"},{"name":"tokens","dims":"K","kind":"int32"},{"name":"factors","dims":"K","kind":"float32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
+  {"name":"replaceNonFinite","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":false},
 ]

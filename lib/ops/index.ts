@@ -1,5 +1,7 @@
 export * from './activation.ts'
+export * from './adjust-logits.ts'
 export * from './attention.ts'
+export * from './attention-decode.ts'
 export * from './binary-cross-entropy.ts'
 export * from './cross-entropy.ts'
 export * from './dropout.ts'

@@ -26,19 +26,24 @@ export interface RandomDraw {
   site?: number
   /** @default 0 */
   step?: number
+  /** (rows) int32 >= 0: which stream of random numbers each row draws from. @default 0, 1, 2, … */
+  streams?: Tensor | null
 }
 
 /**
- * Draws an id of each row with the probabilities softmax(logits), by inverse CDF. The number for row i is the i-th
+ * Draws an id of each row with the probabilities softmax(logits), by inverse CDF. The number for stream i is the i-th
  * 32-bit word of Philox with (seed, site, step): it does not depend on the other rows.
  *
  * @param logits (R, V) float; -inf is never drawn.
+ * @param random `streams` (R).
  * @returns (R) int32.
  * @throws {DataError} at the next wait, if a row has a NaN or +inf, or nothing but -inf.
+ * @throws {IndexError} at the next wait, if a stream is negative.
  */
 export const sampleCategorical = nonDifferentiable(
   'sampleCategorical',
-  (logits: Tensor, random: RandomDraw): Tensor => native.sampleCategorical(logits, { ...random }),
+  (logits: Tensor, { streams = null, ...random }: RandomDraw): Tensor =>
+    native.sampleCategorical(logits, streams, random),
 )
 
 /**
@@ -52,6 +57,25 @@ export const sampleCategorical = nonDifferentiable(
  */
 export const beamCandidates = nonDifferentiable('beamCandidates', (logits: Tensor, beamScores: Tensor, k: number) =>
   native.beamCandidates(logits, beamScores, { k }),
+)
+
+/**
+ * Draws k different continuations of each sentence, without replacement, with the probabilities softmax(beamScores +
+ * logits) over all its beams: sampling beam search.
+ *
+ * @param logits (B·b, V) float, the beams of one sentence after the other; log-probabilities, processed.
+ * @param beamScores (B, b) float32; beams that do not run yet have -1e9.
+ * @param k at most b · V; what cannot be drawn (-inf) comes last.
+ * @param random `streams` (B).
+ * @returns in the order drawn: scores (B, k) float32, the sums; parents (B, k) int32, the beam in its sentence; tokens
+ *   (B, k) int32.
+ * @throws {DataError} at the next wait, if a sum is NaN. {IndexError} if a stream is negative.
+ * @see Kool et al. 2019, Stochastic Beams and Where to Find Them. https://arxiv.org/abs/1903.06059
+ */
+export const sampleCandidates = nonDifferentiable(
+  'sampleCandidates',
+  (logits: Tensor, beamScores: Tensor, k: number, { streams = null, ...random }: RandomDraw) =>
+    native.sampleCandidates(logits, beamScores, streams, { k, ...random }),
 )
 
 export type WarpRule = 'temperature' | 'topK' | 'topP' | 'minP' | 'typical' | 'epsilon' | 'eta' | 'topH'
@@ -81,62 +105,4 @@ export const warpLogits = nonDifferentiable(
   'warpLogits',
   (logits: Tensor, rule: WarpRule, value: number, { minTokensToKeep = 1 }: { minTokensToKeep?: number } = {}): Tensor =>
     native.warpLogits(logits, { rule, value, minTokensToKeep }),
-)
-
-/**
- * Repetition penalty: the logits of a row's ids are divided by `penalty` when they are positive, else multiplied; once
- * for an id, however often it comes.
- *
- * @param logits (R, V) float.
- * @param ids (R, L) int32.
- * @param penalty above 1 discourages what is there already.
- * @param options.lengths (R) int32, how many ids of a row count. @default L
- * @returns (R, V) float32.
- * @throws {IndexError} at the next wait, if an id or a length is out of range.
- * @see Keskar et al. 2019, CTRL. https://arxiv.org/abs/1909.05858
- */
-export const penalizeRepetition = nonDifferentiable(
-  'penalizeRepetition',
-  (logits: Tensor, ids: Tensor, penalty: number, { lengths = null }: { lengths?: Tensor | null } = {}): Tensor =>
-    native.penalizeRepetition(logits, ids, lengths, { penalty }),
-)
-
-export interface NgramOptions {
-  /** (R) int32, how many ids of a row count. @default L */
-  lengths?: Tensor | null
-  /** (R, S) int32: bans n-grams of these rows instead of those of `ids`. */
-  sources?: Tensor | null
-  /** (R) int32. @default S */
-  sourceLengths?: Tensor | null
-}
-
-/**
- * Bans (-inf) every token that would end an n-gram which occurs already: the row's last n − 1 ids and the token.
- *
- * @param logits (R, V) float.
- * @param ids (R, L) int32.
- * @returns (R, V) float32.
- * @throws {IndexError} at the next wait, if an id or a length is out of range.
- */
-export const banRepeatedNgrams = nonDifferentiable(
-  'banRepeatedNgrams',
-  (
-    logits: Tensor,
-    ids: Tensor,
-    n: number,
-    { lengths = null, sources = null, sourceLengths = null }: NgramOptions = {},
-  ): Tensor => native.banRepeatedNgrams(logits, ids, lengths, sources, sourceLengths, { n }),
-)
-
-/**
- * Bans (-inf) tokens in every row: end tokens of sequences that are too short, suppressed tokens.
- *
- * @param logits (R, V) float.
- * @param tokens (K) int32.
- * @returns (R, V) float32.
- * @throws {IndexError} at the next wait, if a token is out of range.
- */
-export const banTokens = nonDifferentiable(
-  'banTokens',
-  (logits: Tensor, tokens: Tensor): Tensor => native.banTokens(logits, tokens),
 )

@@ -2,6 +2,7 @@
 #pragma once
 #include "cpu/attention_plan.h"
 #include "cpu/column.h"
+#include "cpu/decode_plan.h"
 #include "cpu/gemm/plan.h"
 
 #if defined(__x86_64__)
@@ -32,6 +33,7 @@ namespace duo::cpu {
 
 DUO_CPU_KERNEL(attentionBwd)
 DUO_CPU_KERNEL(attentionFwd)
+DUO_CPU_KERNEL(attentionDecode) DUO_CPU_KERNEL(kvCacheAppend)
 DUO_CPU_KERNEL(binary)
 DUO_CPU_KERNEL(affine)
 DUO_CPU_KERNEL(fill)
@@ -77,5 +79,11 @@ DUO_CPU_KERNEL(warpLogits)
 DUO_CPU_KERNEL(penalizeRepetition)
 DUO_CPU_KERNEL(banRepeatedNgrams)
 DUO_CPU_KERNEL(banTokens)
+DUO_CPU_KERNEL(sampleCandidates)
+DUO_CPU_KERNEL(biasTokens)
+DUO_CPU_KERNEL(allowTokens)
+DUO_CPU_KERNEL(forceTokens)
+DUO_CPU_KERNEL(boostTokens)
+DUO_CPU_KERNEL(replaceNonFinite)
 
 }  // namespace duo::cpu

@@ -1,5 +1,6 @@
 // Choosing tokens from rows of logits: argmax, top-k, beam candidates, sampling. One thread a row (a sentence for
-// beams); each reads its logits once, sampleCategorical twice.
+// beams); each reads its logits once, sampleCategorical twice. Several at a time are drawn by Gumbel top-k (Kool et al.
+// 2019, arXiv:1903.06059): the k largest of score − log(−log u) are k draws without replacement, in their order.
 #include <algorithm>
 #include <limits>
 
@@ -135,6 +136,74 @@ int32_t drawFrom(const float* l, int64_t v, double u) {
   return chosen;
 }
 
+PhiloxWords wordsOf(const RandomSite& at, uint64_t group) {
+  return philox(at.seed, {uint32_t(group), uint32_t(group >> 32), at.site, at.step});
+}
+
+// Gumbel noise of the words start … start + n − 1; the last lanes of the register that holds word n − 1 are written,
+// too.
+void gumbelNoise(const RandomSite& at, uint64_t start, int64_t n, float* noise) {
+  // 24 bits, so that no u rounds to 1 in float32.
+  for (int64_t i = 0; i < n;) {
+    const uint64_t index = start + uint64_t(i);
+    const PhiloxWords words = wordsOf(at, index / 4);
+    for (size_t w = size_t(index % 4); w < 4 && i < n; ++w, ++i) {
+      noise[i] = (float(words[w] >> 8) + 0.5f) * 0x1p-24f;
+    }
+  }
+  for (int64_t i = 0; i < n; i += VecF::kLanes) {
+    const int64_t lanes = std::min<int64_t>(n - i, VecF::kLanes);
+    const VecF exponential = VecF::zero() - log(VecF::load(noise + i, lanes));
+    (VecF::zero() - log(exponential)).store(noise + i, lanes);
+  }
+}
+
+RandomSite siteOf(const OpCall& call) {
+  return {uint64_t(call.integer("seed")), uint32_t(call.integer("site")), uint32_t(call.integer("step"))};
+}
+
+// Which random stream each row draws from: its own number unless the call says.
+class Streams {
+ public:
+  explicit Streams(const OpCall& call, int64_t rows) : streams_(call.in("streams").i32()) {
+    for (int64_t row = 0; streams_ && row < rows; ++row) {
+      if (streams_[row] >= 0) continue;
+      fail(ErrorCode::kIndex, call.def.name, "streams >= 0",
+           std::to_string(streams_[row]) + " at row " + std::to_string(row));
+    }
+  }
+  int64_t operator[](int64_t row) const { return streams_ ? streams_[row] : row; }
+
+ private:
+  const int32_t* streams_;
+};
+
+// The k best of each sentence by the keys that `fill` shows to Best, false on a NaN; their scores are sums without
+// noise.
+template <typename Fill>
+void chooseCandidates(const OpCall& call, const Fill& fill) {
+  const TensorArg &logits = call.in("logits"), &before = call.in("beamScores");
+  const int64_t sentences = call.dim("B"), beams = call.dim("b"), v = call.dim("V"), k = call.integer("k");
+  float* scores = call.out("scores").f32();
+  int32_t *parents = call.out("parents").as<int32_t>(), *tokens = call.out("tokens").as<int32_t>();
+  parallelFor(sentences, [&](int64_t s, int) {
+    Candidate* heap = call.scratch<Candidate>() + s * k;
+    Best best(heap, k);
+    if (!fill(best, s, beams)) {
+      std::fill_n(parents + s * k, k, kNoToken);
+      return;
+    }
+    best.sort();
+    for (int64_t i = 0; i < k; ++i) {
+      const int64_t beam = heap[i].id / v, token = heap[i].id % v, row = s * beams + beam;
+      scores[s * k + i] = rowOf(logits, row)[token] + before.f32()[row];
+      parents[s * k + i] = int32_t(beam);
+      tokens[s * k + i] = int32_t(token);
+    }
+  });
+  expectChosen(call, parents, sentences, k, "logits and beamScores without NaN");
+}
+
 }  // namespace
 
 void argmax(const OpCall& call) {
@@ -162,38 +231,45 @@ void topK(const OpCall& call) {
 
 void beamCandidates(const OpCall& call) {
   const TensorArg &logits = call.in("logits"), &before = call.in("beamScores");
-  const int64_t sentences = call.dim("B"), beams = call.dim("b"), v = call.dim("V"), k = call.integer("k");
-  float* scores = call.out("scores").f32();
-  int32_t *parents = call.out("parents").as<int32_t>(), *tokens = call.out("tokens").as<int32_t>();
-  parallelFor(sentences, [&](int64_t s, int) {
-    Candidate* heap = call.scratch<Candidate>() + s * k;
-    Best best(heap, k);
-    bool valid = true;
-    for (int64_t beam = 0; beam < beams && valid; ++beam) {
-      const int64_t row = s * beams + beam;
-      valid = best.add(rowOf(logits, row), v, before.f32()[row], beam * v);
+  const int64_t v = call.dim("V");
+  chooseCandidates(call, [&](Best& best, int64_t sentence, int64_t beams) {
+    for (int64_t beam = 0; beam < beams; ++beam) {
+      const int64_t row = sentence * beams + beam;
+      if (!best.add(rowOf(logits, row), v, before.f32()[row], beam * v)) return false;
     }
-    if (!valid) {
-      std::fill_n(parents + s * k, k, kNoToken);
-      return;
-    }
-    best.sort();
-    for (int64_t i = 0; i < k; ++i) {
-      scores[s * k + i] = heap[i].value;
-      parents[s * k + i] = int32_t(heap[i].id / v);
-      tokens[s * k + i] = int32_t(heap[i].id % v);
-    }
+    return true;
   });
-  expectChosen(call, parents, sentences, k, "logits and beamScores without NaN");
+}
+
+void sampleCandidates(const OpCall& call) {
+  const TensorArg &logits = call.in("logits"), &before = call.in("beamScores");
+  const int64_t v = call.dim("V");
+  const RandomSite at = siteOf(call);
+  const Streams streams(call, call.dim("B"));
+  chooseCandidates(call, [&](Best& best, int64_t sentence, int64_t beams) {
+    float keys[kBlock];
+    for (int64_t beam = 0; beam < beams; ++beam) {
+      const int64_t row = sentence * beams + beam;
+      const uint64_t word = (uint64_t(streams[sentence]) * uint64_t(beams) + uint64_t(beam)) * uint64_t(v);
+      for (int64_t start = 0; start < v; start += kBlock) {
+        const int64_t n = std::min(kBlock, v - start);
+        gumbelNoise(at, word + uint64_t(start), n, keys);
+        for (int64_t i = 0; i < n; ++i) keys[i] += rowOf(logits, row)[start + i];
+        if (!best.add(keys, n, before.f32()[row], beam * v + start)) return false;
+      }
+    }
+    return true;
+  });
 }
 
 void sampleCategorical(const OpCall& call) {
   const TensorArg &logits = call.in("logits"), &ids = call.out("ids");
   const int64_t rows = call.dim("R"), v = call.dim("V");
-  const RandomSite at = {uint64_t(call.integer("seed")), uint32_t(call.integer("site")),
-                         uint32_t(call.integer("step"))};
-  parallelFor(
-      rows, [&](int64_t row, int) { ids.as<int32_t>()[row] = drawFrom(rowOf(logits, row), v, uniformDraw(at, row)); });
+  const RandomSite at = siteOf(call);
+  const Streams streams(call, rows);
+  parallelFor(rows, [&](int64_t row, int) {
+    ids.as<int32_t>()[row] = drawFrom(rowOf(logits, row), v, uniformDraw(at, streams[row]));
+  });
   expectChosen(call, ids.i32(), rows, 1, "logits that are finite or -inf, with at least one token to draw");
 }
 

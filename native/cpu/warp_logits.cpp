@@ -1,8 +1,7 @@
-// Filters and penalties on rows of logits. A removed token's score is -inf. One thread a row.
-// Semantics of Hugging Face's logits processors. Top-p: Holtzman et al. 2020, arXiv:1904.09751; typical: Meister et al.
+// Filters on rows of logits. A removed token's score is -inf. One thread a row.
+// Semantics of Hugging Face's logits warpers. Top-p: Holtzman et al. 2020, arXiv:1904.09751; typical: Meister et al.
 // 2022, arXiv:2202.00666; epsilon and eta: Hewitt et al. 2022, arXiv:2210.15191; min-p: Nguyen et al. 2024,
-// arXiv:2407.01082; top-h: Potraghloo et al. 2025, arXiv:2509.02510; repetition penalty: Keskar et al. 2019,
-// arXiv:1909.05858.
+// arXiv:2407.01082; top-h: Potraghloo et al. 2025, arXiv:2509.02510.
 #include <algorithm>
 #include <limits>
 
@@ -213,47 +212,6 @@ void expectUsable(const OpCall& call, char* marks) {
        "NaN or inf at row " + std::to_string(bad - marks));
 }
 
-// Ids (R, L) of which the first lengths[row] count; all of them without lengths.
-struct Sequences {
-  const int32_t *ids, *lengths;
-  int64_t columns;
-
-  Sequences(const OpCall& call, const char* idsName, const char* lengthsName)
-      : ids(call.in(idsName).i32()), lengths(call.in(lengthsName).i32()), columns(call.in(idsName).dims.back()) {
-    for (int64_t row = 0; lengths && row < call.dim("R"); ++row) {
-      if (lengths[row] >= 0 && lengths[row] <= columns) continue;
-      fail(ErrorCode::kIndex, call.def.name, std::string(lengthsName) + " in [0, " + std::to_string(columns) + "]",
-           std::to_string(lengths[row]) + " at row " + std::to_string(row));
-    }
-  }
-  std::span<const int32_t> operator[](int64_t row) const {
-    return {ids + row * columns, size_t(lengths ? lengths[row] : columns)};
-  }
-  // Only tokens that were used as columns must be columns.
-  void expectTokens(const OpCall& call, const char* name) const {
-    for (int64_t row = 0; row < call.dim("R"); ++row) {
-      for (const int32_t id : (*this)[row]) expectToken(call, name, id, row);
-    }
-  }
-  static void expectToken(const OpCall& call, const char* name, int32_t id, int64_t row) {
-    if (id >= 0 && id < call.dim("V")) return;
-    fail(ErrorCode::kIndex, call.def.name, std::string(name) + " in [0, " + std::to_string(call.dim("V")) + ")",
-         std::to_string(id) + " at row " + std::to_string(row));
-  }
-};
-
-// Calls change(logits, scores, row) on a copy of every row.
-template <typename Change>
-void copyRows(const OpCall& call, const Change& change) {
-  const int64_t v = call.dim("V");
-  parallelFor(call.dim("R"), [&](int64_t row, int) {
-    float* y = call.out("scores").f32() + row * v;
-    const float* l = rowOf(call.in("logits"), row);
-    std::copy_n(l, v, y);
-    change(l, y, row);
-  });
-}
-
 }  // namespace
 
 void warpLogits(const OpCall& call) {
@@ -265,41 +223,6 @@ void warpLogits(const OpCall& call) {
   parallelFor(rows, [&](int64_t row, int worker) {
     const Row r = {rowOf(call.in("logits"), row), call.out("scores").f32() + row * v, v, minKept, items + worker * v};
     warpRow(Rule(call.integer("rule")), r, call.number("value"));
-  });
-}
-
-void penalizeRepetition(const OpCall& call) {
-  const Sequences sequences(call, "ids", "lengths");
-  sequences.expectTokens(call, "ids");
-  const float penalty = call.f32("penalty");
-  copyRows(call, [&](const float* l, float* y, int64_t row) {
-    // From the logits, not from the scores: an id that comes twice is penalised once.
-    for (const int32_t id : sequences[row]) y[id] = l[id] < 0 ? l[id] * penalty : l[id] / penalty;
-  });
-}
-
-void banRepeatedNgrams(const OpCall& call) {
-  const bool own = !call.has("sources");
-  const Sequences sequences(call, "ids", "lengths");
-  const Sequences sources = own ? sequences : Sequences(call, "sources", "sourceLengths");
-  sources.expectTokens(call, own ? "ids" : "sources");
-  const size_t n = size_t(call.integer("n"));
-  copyRows(call, [&](const float*, float* y, int64_t row) {
-    const auto ids = sequences[row], source = sources[row];
-    if (ids.size() + 1 < n) return;
-    const auto prefix = ids.last(n - 1);
-    for (size_t i = 0; i + n <= source.size(); ++i) {
-      if (std::equal(prefix.begin(), prefix.end(), source.begin() + i)) y[source[i + n - 1]] = -kInfinity;
-    }
-  });
-}
-
-void banTokens(const OpCall& call) {
-  const TensorArg& tokens = call.in("tokens");
-  const std::span<const int32_t> ids = {tokens.i32(), size_t(tokens.count())};
-  for (size_t i = 0; i < ids.size(); ++i) Sequences::expectToken(call, "tokens", ids[i], int64_t(i));
-  copyRows(call, [&](const float*, float* y, int64_t) {
-    for (const int32_t id : ids) y[id] = -kInfinity;
   });
 }
 

@@ -1,12 +1,12 @@
 // Fused attention: O = softmax(scale·Q·Kᵀ + bias)·V over packed sequences, and its gradients.
 // Dao 2023, FlashAttention-2. arXiv:2307.08691. The biases: DESIGN §4.
+#include "ops/attention.h"
+
 #include "cpu/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
-namespace {
 
-// Offsets of B sequences in a packed batch of `rows` rows.
 void expectOffsets(const OpCall& call, const char* name, int64_t rows) {
   const auto offsets = call.host(name);
   const std::string expected = std::string(name) + " from 0 to " + std::to_string(rows) + " without a step down";
@@ -18,6 +18,17 @@ void expectOffsets(const OpCall& call, const char* name, int64_t rows) {
   }
   call.expect(offsets.back() == rows, ErrorCode::kShape, expected, std::to_string(offsets.back()) + " last");
 }
+
+void expectBuckets(const OpCall& call) {
+  if (!call.has("biasTable")) return;
+  const RelativePositionRule rule{call.dim("numBuckets"), call.flag("bidirectional"), call.integer("maxDistance")};
+  call.expect(rule.valid(), ErrorCode::kConfig,
+              std::string("numBuckets of at least ") + (rule.bidirectional ? "4" : "2") +
+                  ", and maxDistance beyond the buckets of a single distance",
+              std::to_string(rule.numBuckets) + " and " + std::to_string(rule.maxDistance));
+}
+
+namespace {
 
 int64_t longest(std::span<const int32_t> offsets) {
   int64_t length = 0;
@@ -41,13 +52,7 @@ void check(const OpCall& call) {
               "positions of both queries and keys, or of neither", "one of them");
   call.expect(longest(call.host("cuSeqlensK")) <= cpu::kMaxPositions, ErrorCode::kShape, "at most 1048576 keys",
               std::to_string(longest(call.host("cuSeqlensK"))));
-  if (call.has("biasTable")) {
-    const RelativePositionRule rule{call.dim("numBuckets"), call.flag("bidirectional"), call.integer("maxDistance")};
-    call.expect(rule.valid(), ErrorCode::kConfig,
-                std::string("numBuckets of at least ") + (rule.bidirectional ? "4" : "2") +
-                    ", and maxDistance beyond the buckets of a single distance",
-                std::to_string(rule.numBuckets) + " and " + std::to_string(rule.maxDistance));
-  }
+  expectBuckets(call);
   if (call.has("biasDense")) checkDense(call);
 }
 

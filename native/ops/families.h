@@ -7,6 +7,7 @@
 // clang-format off
 #define DUO_OP_FAMILIES(FAMILY) \
   FAMILY(Attention)             \
+  FAMILY(AttentionDecode)       \
   FAMILY(Elementwise)           \
   FAMILY(Reduce)                \
   FAMILY(Activation)            \
@@ -19,7 +20,8 @@
   FAMILY(Norm)                  \
   FAMILY(Softmax)               \
   FAMILY(Rows)                  \
-  FAMILY(Sampling)
+  FAMILY(Sampling)              \
+  FAMILY(AdjustLogits)
 // clang-format on
 
 namespace duo {

@@ -1,5 +1,5 @@
-// Choosing tokens: argmax, top-k, filters and penalties on logits, sampling, beam candidates. Rows are sequences (batch
-// × beams), columns the vocabulary. Semantics of the filters and penalties: Hugging Face's logits processors.
+// Choosing tokens: argmax, top-k, filters on logits, sampling, beam candidates. Rows are sequences (batch × beams),
+// columns the vocabulary. Semantics of the filters: Hugging Face's logits warpers.
 #include <cmath>
 #include <limits>
 
@@ -12,7 +12,15 @@ namespace {
 constexpr double kUint32 = 4294967295.0;
 
 InputSpec logits() { return {"logits", "R V", Kind::kFloat, Layout::kRows}; }
-InputSpec lengths(const char* name) { return {.name = name, .dims = "R", .kind = Kind::kInt32, .optional = true}; }
+InputSpec streams(const char* dims) {
+  return {.name = "streams", .dims = dims, .kind = Kind::kInt32, .optional = true};
+}
+std::vector<AttrSpec> drawAttrs(std::vector<AttrSpec> attrs = {}) {
+  attrs.push_back({"seed", AttrType::kInt, std::nullopt, 0});
+  attrs.push_back({"site", AttrType::kInt, 0, 0, kUint32});
+  attrs.push_back({"step", AttrType::kInt, 0, 0, kUint32});
+  return attrs;
+}
 
 void expectVocabulary(const OpCall& call) {
   call.expect(call.dim("V") > 0, ErrorCode::kShape, "at least one column", call.in("logits").dims.text());
@@ -81,10 +89,8 @@ void registerSampling(std::vector<OpDef>& ops) {
   });
   ops.push_back({
       .name = "sampleCategorical",  // an id of each row with the probabilities softmax(logits)
-      .inputs = {logits()},
-      .attrs = {{"seed", AttrType::kInt, std::nullopt, 0},
-                {"site", AttrType::kInt, 0, 0, kUint32},
-                {"step", AttrType::kInt, 0, 0, kUint32}},
+      .inputs = {logits(), streams("R")},
+      .attrs = drawAttrs(),
       .outputs = {{.name = "ids", .dims = "R", .dtype = DType::kInt32}},
       .check = expectVocabulary,
       .cpu = cpu::sampleCategorical,
@@ -97,6 +103,15 @@ void registerSampling(std::vector<OpDef>& ops) {
       .shapes = beamShapes,
       .workspace = beamBytes,
       .cpu = cpu::beamCandidates,
+  });
+  ops.push_back({
+      .name = "sampleCandidates",  // k continuations of each sentence drawn without replacement, in their order
+      .inputs = {logits(), {"beamScores", "B b", Kind::kFloat32}, streams("B")},
+      .attrs = drawAttrs({{"k", AttrType::kInt, std::nullopt, 1}}),
+      .outputs = {{"scores"}, {"parents"}, {"tokens"}},
+      .shapes = beamShapes,
+      .workspace = beamBytes,
+      .cpu = cpu::sampleCandidates,
   });
   ops.push_back({
       .name = "warpLogits",  // logits with those that the rule removes at -inf; temperature divides
@@ -113,30 +128,6 @@ void registerSampling(std::vector<OpDef>& ops) {
       .check = checkWarp,
       .workspace = warpBytes,
       .cpu = cpu::warpLogits,
-  });
-  ops.push_back({
-      .name = "penalizeRepetition",  // logits of the row's ids times penalty below 0, divided by it from 0
-      .inputs = {logits(), {"ids", "R L", Kind::kInt32}, lengths("lengths")},
-      .attrs = {{"penalty", AttrType::kFloat, std::nullopt, 1e-30, 1e30}},
-      .outputs = {{"scores", "R V"}},
-      .cpu = cpu::penalizeRepetition,
-  });
-  ops.push_back({
-      .name = "banRepeatedNgrams",  // -inf for tokens that would complete an n-gram of sources (else of ids)
-      .inputs = {logits(),
-                 {"ids", "R L", Kind::kInt32},
-                 lengths("lengths"),
-                 {.name = "sources", .dims = "R S", .kind = Kind::kInt32, .optional = true},
-                 lengths("sourceLengths")},
-      .attrs = {{"n", AttrType::kInt, std::nullopt, 1}},
-      .outputs = {{"scores", "R V"}},
-      .cpu = cpu::banRepeatedNgrams,
-  });
-  ops.push_back({
-      .name = "banTokens",  // -inf for the tokens, in every row
-      .inputs = {logits(), {"tokens", "K", Kind::kInt32}},
-      .outputs = {{"scores", "R V"}},
-      .cpu = cpu::banTokens,
   });
 }
 

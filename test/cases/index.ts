@@ -1,5 +1,7 @@
 import { gatedCases, unaryCases } from './activation.ts'
+import { adjustLogitsCases } from './adjust-logits.ts'
 import { attentionCases } from './attention.ts'
+import { attentionDecodeCases } from './attention-decode.ts'
 import type { Case } from './case.ts'
 import { dropoutCases } from './dropout.ts'
 import { elementwiseCases, storageCases } from './elementwise.ts'
@@ -16,6 +18,7 @@ import { viewCases } from './view.ts'
 /** Every case of every op family, one line each. */
 export const cases: readonly Case[] = [
   ...attentionCases,
+  ...attentionDecodeCases,
   ...elementwiseCases,
   ...storageCases,
   ...unaryCases,
@@ -30,4 +33,5 @@ export const cases: readonly Case[] = [
   ...softmaxCases,
   ...viewCases,
   ...samplingCases,
+  ...adjustLogitsCases,
 ]

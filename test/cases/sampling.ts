@@ -1,5 +1,5 @@
 import { ops } from '../../lib/index.ts'
-import { fromFn, type NdArray } from '../reference/array.ts'
+import { fromFn } from '../reference/array.ts'
 import * as reference from '../reference/sampling.ts'
 import type { Case, Input } from './case.ts'
 
@@ -66,51 +66,7 @@ function warpCases(rule: ops.WarpRule, value: number, minTokensToKeep = 1): Case
   )
 }
 
-const ids = (shape: number[], below: number): Input => ({
-  shape,
-  dtype: 'int32',
-  values: (_, random) => random.integer(below),
-})
-const lists = (array: NdArray, lengths?: NdArray) =>
-  Array.from({ length: array.shape[0]! }, (_, row) => {
-    const columns = array.shape[1]!
-    return Array.from(array.data.subarray(row * columns, row * columns + (lengths?.data[row] ?? columns)))
-  })
-
-const penaltyCases: Case[] = [1.4, 0.7].map((penalty) => ({
-  name: `penalizeRepetition ${penalty}`,
-  covers: ['penalizeRepetition'],
-  inputs: { logits: normal([5, 29]), ids: ids([5, 12], 29), lengths: ids([5], 13) },
-  run: (t) => ops.penalizeRepetition(t.logits!, t.ids!, penalty, { lengths: t.lengths! }),
-  reference: (v, r) => [reference.penalizeRepetition(v.logits!, lists(v.ids!, v.lengths!), penalty, r)],
-}))
-
-// Three letters, so that n-grams do repeat.
-const ngramCases: Case[] = [1, 2, 3, 30].flatMap((n): Case[] => [
-  {
-    name: `banRepeatedNgrams ${n}`,
-    covers: ['banRepeatedNgrams'],
-    inputs: { logits: normal([6, 5]), ids: ids([6, 20], 3), lengths: ids([6], 21) },
-    run: (t) => ops.banRepeatedNgrams(t.logits!, t.ids!, n, { lengths: t.lengths! }),
-    reference: (v) => {
-      const own = lists(v.ids!, v.lengths!)
-      return [reference.banRepeatedNgrams(v.logits!, own, own, n)]
-    },
-  },
-  {
-    name: `banRepeatedNgrams ${n} of sources`,
-    covers: ['banRepeatedNgrams'],
-    inputs: {
-      logits: normal([6, 5]),
-      ids: ids([6, 4], 3),
-      sources: ids([6, 11], 3),
-      sourceLengths: ids([6], 12),
-    },
-    run: (t) => ops.banRepeatedNgrams(t.logits!, t.ids!, n, { sources: t.sources!, sourceLengths: t.sourceLengths! }),
-    reference: (v) => [reference.banRepeatedNgrams(v.logits!, lists(v.ids!), lists(v.sources!, v.sourceLengths!), n)],
-  },
-])
-
+const draw = { seed: 2 ** 40 + 7, site: 3, step: 11 }
 const vocabulary: Input = normal([4, 32128])
 const work = { flops: 4 * 32128, bytes: 4 * 32128 * 4 }
 
@@ -138,9 +94,17 @@ export const samplingCases: Case[] = [
   ...family(
     'sampleCategorical',
     'sampleCategorical',
-    (t) => ops.sampleCategorical(t.logits!, { seed: 2 ** 40 + 7, site: 3, step: 11 }),
-    (v) => [reference.sampleCategorical(v.logits!, 2 ** 40 + 7, 3, 11)],
+    (t) => ops.sampleCategorical(t.logits!, draw),
+    (v) => [reference.sampleCategorical(v.logits!, draw)],
   ),
+  {
+    name: 'sampleCategorical of streams',
+    covers: ['sampleCategorical'],
+    inputs: { logits: normal([5, 29]), streams: { shape: [5], dtype: 'int32', values: (i) => [9, 0, 4, 4, 70][i]! } },
+    sixteenBit: false,
+    run: (t) => ops.sampleCategorical(t.logits!, { ...draw, streams: t.streams! }),
+    reference: (v) => [reference.sampleCategorical(v.logits!, draw, v.streams!)],
+  },
   ...[1, 6, 14].map(
     (k): Case => ({
       name: `beamCandidates ${k}`,
@@ -157,6 +121,27 @@ export const samplingCases: Case[] = [
       reference: (v, r) => reference.beamCandidates(v.logits!, v.beamScores!, k, r),
     }),
   ),
+  // Around a block of the noise, and rows that start inside a Philox call.
+  ...[5, 7, 513].map(
+    (v): Case => ({
+      name: `sampleCandidates of ${v}`,
+      covers: ['sampleCandidates'],
+      inputs: {
+        logits: normal([6, v]),
+        beamScores: { shape: [2, 3], gradient: false, values: (i) => (i % 3 === 2 ? -1e9 : -i / 4) },
+        streams: { shape: [2], dtype: 'int32', values: (i) => [3, 1][i]! },
+      },
+      sixteenBit: false,
+      run: (t) => {
+        const { scores, parents, tokens } = ops.sampleCandidates(t.logits!, t.beamScores!, 6, {
+          ...draw,
+          streams: t.streams!,
+        })
+        return [scores, parents, tokens]
+      },
+      reference: (v, r) => reference.sampleCandidates(v.logits!, v.beamScores!, 6, [3, 1], draw, r),
+    }),
+  ),
   ...warpCases('temperature', 0.7),
   ...warpCases('topK', 7),
   ...warpCases('topK', 2, 3),
@@ -170,17 +155,6 @@ export const samplingCases: Case[] = [
   ...warpCases('epsilon', 1, 2),
   ...warpCases('eta', 0.02),
   ...warpCases('topH', 0.4),
-  ...penaltyCases,
-  ...ngramCases,
-  {
-    name: 'banTokens',
-    covers: ['banTokens'],
-    inputs: { logits: normal([5, 29]), tokens: ids([4], 29) },
-    run: (t) => ops.banTokens(t.logits!, t.tokens!),
-    reference: (v) => [
-      fromFn(v.logits!.shape, (i) => (v.tokens!.data.includes(i % 29) ? -Infinity : v.logits!.data[i]!)),
-    ],
-  },
   ...family(
     'argmax',
     'argmax',

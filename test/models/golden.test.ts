@@ -9,6 +9,8 @@ it.each([
   ['t5', 3],
   ['electra', 2],
   ['loading', 4],
+  ['generation', 1],
+  ['sampling', 1],
 ])('all %s cases pass', async (folder, cases) => {
   const lines: string[] = []
   const summary = await runFixtures(join(golden, folder), (line) => lines.push(line))

@@ -73,8 +73,8 @@ const warp =
     ops.warpLogits(scores, rule, options[option]!)
 const banEos: Processor = (scores) => ops.banTokens(scores, Tensor.from(Int32Array.of(eos)))
 
-// The prompt of nine ids is shorter than every minimum that a run sets. Bad words of several tokens need the host's list
-// of what is banned in which row; that run waits for the generation loop, normalisation for logSoftmax.
+// The prompt of nine ids is shorter than every minimum that a run sets. Two runs need more than these ops; all of them go
+// through the library's own processors where the golden cases run.
 const processors: Record<string, Processor> = {
   TemperatureLogitsWarper: warp('temperature', 'temperature'),
   TopHLogitsWarper: warp('topH', 'top_h'),
@@ -191,6 +191,32 @@ test('results are the same bits on one thread and on two', async () => {
   expect(results[1]).toEqual(results[0])
 })
 
+test('sampleCandidates draws without replacement, the first with the probabilities of softmax', async () => {
+  const row = [0, 1, -1, 0.5, -Infinity, 2]
+  const draws = 4000
+  // One sentence of two beams; the second is a nat less likely.
+  const logits = Tensor.from(Array.from({ length: draws }, () => [row, row]).flat())
+  const beamScores = Tensor.from(Array.from({ length: draws }, () => [0, -1]))
+  const k = 4
+  const { scores, parents, tokens } = ops.sampleCandidates(logits, beamScores, k, { seed: 5 })
+  const [score, parent, token] = await Promise.all([scores.data(), parents.data(), tokens.data()])
+  const probabilities = softmax([...row, ...row.map((x) => x - 1)])
+  const firsts = new Array<number>(12).fill(0)
+  for (let i = 0; i < draws; i++) {
+    const ids = Array.from({ length: k }, (_, j) => parent[i * k + j]! * 6 + token[i * k + j]!)
+    expect(new Set(ids).size).toBe(k)
+    ids.forEach((id, j) => {
+      expect(score[i * k + j]).toBe(row[id % 6]! - Math.floor(id / 6))
+    })
+    firsts[ids[0]!]! += 1
+  }
+  firsts.forEach((count, id) => {
+    const p = probabilities[id]!
+    // Five standard deviations of a binomial count.
+    expect(Math.abs(count - draws * p)).toBeLessThanOrEqual(5 * Math.sqrt(draws * p * (1 - p)))
+  })
+})
+
 describe('refusals', () => {
   const withValue = (value: number) => Tensor.from([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, value, 12, 13], { shape: [2, 7] })
   const cpu = device('cpu')
@@ -223,12 +249,19 @@ describe('refusals', () => {
 
   test('ids and lengths out of range', async () => {
     const logits = withValue(0)
+    const ids = (...values: number[]) => Tensor.from(Int32Array.from(values))
     const list = (...values: number[]) => Tensor.from(Int32Array.from(values), { shape: [2, values.length / 2] })
     const runs = [
       () => ops.penalizeRepetition(logits, list(0, 7), 2),
       () => ops.banRepeatedNgrams(logits, list(0, -1), 1),
       () => ops.banTokens(logits, Tensor.from(Int32Array.of(7))),
       () => ops.penalizeRepetition(logits, list(0, 1), 2, { lengths: Tensor.from(Int32Array.of(1, 2)) }),
+      () => ops.forceTokens(logits, ids(2), ids(0)),
+      () => ops.allowTokens(logits, ids(0), ids(-1)),
+      () => ops.biasTokens(logits, ids(-1), ids(0), Tensor.from([1])),
+      () => ops.boostTokens(logits, ids(0), ids(7), Tensor.from([1])),
+      () => ops.sampleCategorical(logits, { seed: 1, streams: ids(0, -1) }),
+      () => ops.sampleCandidates(logits, Tensor.zeros([1, 2]), 2, { seed: 1, streams: ids(-1) }),
     ]
     for (const run of runs) {
       run()
@@ -248,6 +281,12 @@ describe('refusals', () => {
     expect(() => ops.argmax(Tensor.zeros([3]))).toThrow(ShapeError)
     expect(() => ops.beamCandidates(logits, Tensor.zeros([2, 2]), 1)).toThrow(ShapeError)
     expect(() => ops.beamCandidates(logits, Tensor.zeros([1, 2]), 15)).toThrow(ConfigError)
+    expect(() => ops.sampleCandidates(logits, Tensor.zeros([1, 2]), 15, { seed: 1 })).toThrow(ConfigError)
+    const one = Tensor.from(Int32Array.of(0))
+    expect(() => ops.allowTokens(logits, one, one, { group: 3 })).toThrow(
+      new ShapeError('allowTokens: expected rows in groups of 3, got 2'),
+    )
+    expect(() => ops.biasTokens(logits, one, one, Tensor.zeros([2]))).toThrow(ShapeError)
     expect(() => ops.argmax(Tensor.zeros([1, 2], { requiresGrad: true }))).toThrow(StateError)
   })
 })

@@ -1,6 +1,6 @@
 // Choosing tokens, row by row, by sorting everything. Ids are numbers in NdArrays.
 import { fromFn, type NdArray, type Round } from './array.ts'
-import { uniformOf } from './token-sampler.ts'
+import { philoxWords, uniformOf } from './token-sampler.ts'
 
 function rowsOf(logits: NdArray): number[][] {
   const v = logits.shape[1]!
@@ -43,9 +43,13 @@ function entropyOf(p: readonly number[]): number {
 }
 
 /** The first id whose cumulative probability is above row i's uniform number. */
-export function sampleCategorical(logits: NdArray, seed: number, site: number, step: number): NdArray {
+export function sampleCategorical(
+  logits: NdArray,
+  { seed, site, step }: { seed: number; site: number; step: number },
+  streams?: NdArray,
+): NdArray {
   const ids = rowsOf(logits).map((row, i) => {
-    const u = uniformOf(i, { seed, site, step })
+    const u = uniformOf(streams?.data[i] ?? i, { seed, site, step })
     let below = 0
     return softmax(row).findIndex((p) => {
       below += p
@@ -148,4 +152,59 @@ export function banRepeatedNgrams(
     return row.map((x, id) => (prefix.length === n - 1 && seen.includes(text([...prefix, id])) ? -Infinity : x))
   })
   return stack(rows, logits.shape[1]!)
+}
+
+/** Scores of listed (row, token) pairs changed one after the other. */
+export function changeTokens(
+  logits: NdArray,
+  pairs: readonly (readonly [row: number, token: number])[],
+  change: (score: number, index: number) => number,
+): NdArray {
+  const result = fromFn(logits.shape, (i) => logits.data[i]!)
+  pairs.forEach(([row, token], i) => {
+    const at = row * logits.shape[1]! + token
+    result.data[at] = change(result.data[at]!, i)
+  })
+  return result
+}
+
+export function allowTokens(logits: NdArray, rows: NdArray, tokens: NdArray, group: number): NdArray {
+  const v = logits.shape[1]!
+  const allowed = new Set(rows.data.map((row, i) => row * v + tokens.data[i]!))
+  const possible = new Set(
+    [...allowed].filter((at) => logits.data[at] !== -Infinity).map((at) => Math.floor(at / v / group)),
+  )
+  return fromFn(logits.shape, (at) => {
+    if (!allowed.has(at)) return -Infinity
+    return possible.has(Math.floor(at / v / group)) ? logits.data[at]! : 0
+  })
+}
+
+/** Gumbel top-k: the order of draws without replacement. The noise of flat index i is word i of the stream, 24 bits of it. */
+export function sampleCandidates(
+  logits: NdArray,
+  beamScores: NdArray,
+  k: number,
+  streams: readonly number[],
+  { seed, site, step }: { seed: number; site: number; step: number },
+  r: Round,
+): NdArray[] {
+  const [sentences, beams] = beamScores.shape as [number, number]
+  const width = beams * logits.shape[1]!
+  const sums = fromFn([sentences, width], (i) =>
+    r(logits.data[i]! + beamScores.data[Math.floor(i / logits.shape[1]!)]!),
+  )
+  const keys = fromFn([sentences, width], (i) => {
+    const index = streams[Math.floor(i / width)]! * width + (i % width)
+    const words = philoxWords(BigInt(seed), [BigInt(Math.floor(index / 4)), 0n, BigInt(site), BigInt(step)])
+    const u = (Number(words[index % 4]! >> 8n) + 0.5) / 2 ** 24
+    return sums.data[i]! - Math.log(-Math.log(u))
+  })
+  const [, ids] = topK(keys, k)
+  const v = logits.shape[1]!
+  return [
+    fromFn(ids.shape, (i) => sums.data[Math.floor(i / k) * width + ids.data[i]!]!),
+    fromFn(ids.shape, (i) => Math.floor(ids.data[i]! / v)),
+    fromFn(ids.shape, (i) => ids.data[i]! % v),
+  ]
 }

@@ -1,0 +1,46 @@
+import type { Tensor } from '../tensor.ts'
+import type { GenerationDefaults } from './defaults.ts'
+
+/** What an encoder reads, padded to a rectangle. */
+export interface EncoderInputs {
+  /** (batch · length) token ids, row-major. */
+  readonly inputIds: Int32Array
+  /** (batch · length), 1 where a token is real; any pattern. */
+  readonly attentionMask: Uint8Array
+  readonly batch: number
+  readonly length: number
+}
+
+/** An encoder-decoder that text can be generated from. */
+export interface GenerativeModel {
+  readonly vocabSize: number
+  readonly generationConfig: GenerationDefaults
+  /**
+   * Queues the encoder and makes a decoder with one row for each sentence and nothing fed to it.
+   *
+   * @param capacity most rows that `select` will ask for, most tokens that a row will be fed.
+   */
+  startDecoding(inputs: EncoderInputs, capacity: { rows: number; length: number }): DecoderState
+}
+
+/**
+ * A decoder in the middle of its sequences: rows, each with a sentence it attends to and the tokens fed so far, whose keys
+ * and values are kept. Calls queue work and do not wait. All are made without a tape, inside a scope that disposes of what
+ * they do not `keep`.
+ */
+export interface DecoderState {
+  /**
+   * Feeds each row its next tokens, any number from 1, and computes the logits of what follows.
+   *
+   * @param tokens one list for each row.
+   * @param wanted 'last': of the token after each row's last one; 'all': after every token fed.
+   * @returns (rows, V), or (all tokens, V), row by row.
+   */
+  step(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor
+  /** Makes row i what row rows[i] was, for every i; rows may repeat, and those not named are gone. Copies no cache. */
+  select(rows: readonly number[]): void
+  /** Takes back what row i was fed beyond lengths[i] tokens. */
+  truncate(lengths: readonly number[]): void
+  /** Gives all memory back; doing it twice does nothing. */
+  dispose(): void
+}

@@ -1,0 +1,55 @@
+import { noGrad } from '../autograd/grad-mode.ts'
+import { scope } from '../scope.ts'
+import type { Tensor } from '../tensor.ts'
+import type { GenerationConfig } from './config.ts'
+import type { LogitsProcessor } from './processors.ts'
+import type { Stopping } from './stopping.ts'
+
+/** One call of `generate`, as the searches see it. */
+export interface Run {
+  readonly config: GenerationConfig
+  /** Of the random numbers. */
+  readonly seed: number
+  /** Tokens of the decoder's prompt, and of the longest sequence with it. */
+  readonly promptLength: number
+  readonly maxLength: number
+  /** Ids of the prompt of each sentence. */
+  readonly prompts: readonly Int32Array[]
+  readonly processors: readonly LogitsProcessor[]
+  readonly stopping: Stopping
+  readonly signal: AbortSignal | undefined
+}
+
+/** Scores or logits of a step: a row's (V) each, null for a row that had finished. */
+export type StepScores = readonly (Float32Array | null)[]
+
+/** What a search found. */
+export interface Found {
+  /** Ids with the prompt, and with the end token. */
+  readonly sequences: readonly Int32Array[]
+  readonly scores: readonly StepScores[] | null
+  readonly logits: readonly StepScores[] | null
+}
+
+/** Runs synchronous code of a step without a tape; of the tensors made in it, those returned stay. */
+export function queued<T>(fn: () => T): T {
+  return noGrad(() => scope(fn))
+}
+
+/** Reads tensors, all with one wait, and gives their memory back. */
+export async function read(
+  tensors: Readonly<Record<string, Tensor | null>>,
+): Promise<Record<string, Float32Array | Int32Array>> {
+  const present = Object.entries(tensors).filter((entry): entry is [string, Tensor] => entry[1] !== null)
+  try {
+    // Settled, not all: a failure must find no read under way, or the next wait would throw it again.
+    const results = await Promise.allSettled(present.map(([, tensor]) => tensor.data()))
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
+    return Object.fromEntries(
+      present.map(([name], i) => [name, (results[i] as PromiseFulfilledResult<Float32Array | Int32Array>).value]),
+    )
+  } finally {
+    for (const [, tensor] of present) tensor.dispose()
+  }
+}

@@ -1,0 +1,73 @@
+import type { Tensor } from '../tensor.ts'
+import { LogitsContext } from './context.ts'
+import type { DecoderState } from './model.ts'
+import { applyProcessors } from './processors.ts'
+import { Recorder, type StepTensors } from './recorder.ts'
+import type { Found, Run } from './run.ts'
+
+/** A row of the decoder: its ids so far, its sentence, and its place among the rows of the output's scores. */
+export interface StepRow {
+  readonly ids: Int32Array
+  readonly sentence: number
+  readonly row: number
+}
+
+/** Steps of one token: feeds the decoder, processes its logits, and keeps those that the run is to give. */
+export class Steps {
+  #count = 0
+  readonly #recorder: Recorder
+
+  /** @param rows of the output's scores. */
+  constructor(
+    private readonly run: Run,
+    private readonly state: DecoderState,
+    rows: number,
+  ) {
+    this.#recorder = new Recorder(run, rows)
+  }
+
+  /** Steps done. */
+  get count(): number {
+    return this.#count
+  }
+
+  /**
+   * Queues a step.
+   *
+   * @param choose queues the choice of tokens from the scores, and returns what is to be read of it.
+   * @param beams consecutive rows of a sentence.
+   * @param prepare from logits to what is processed.
+   */
+  queue<T extends Readonly<Record<string, Tensor>>>(
+    rows: readonly StepRow[],
+    choose: (scores: Tensor) => T,
+    { beams = 1, prepare = (logits) => logits }: { beams?: number; prepare?: (logits: Tensor) => Tensor } = {},
+  ): T & { scores: Tensor | null; logits: Tensor | null } {
+    const ids = rows.map((row) => row.ids)
+    const sentences = rows.map((row) => row.sentence)
+    const logits = this.state.step(this.#unfed(ids), 'last')
+    const context = new LogitsContext(ids, sentences, beams, this.run.promptLength)
+    const step: StepTensors = { logits, scores: applyProcessors(this.run.processors, prepare(logits), context) }
+    return { ...choose(step.scores), ...this.#recorder.wanted(step) }
+  }
+
+  /** Ends a step with what was read of it. */
+  record(values: Readonly<Record<string, ArrayLike<number>>>, rows: readonly StepRow[]): void {
+    this.#recorder.record(
+      values,
+      rows.map(({ row }) => ({ row, token: this.#count })),
+    )
+    this.#count++
+  }
+
+  get recorded(): Pick<Found, 'scores' | 'logits'> {
+    return this.#recorder.recorded
+  }
+
+  #unfed(ids: readonly Int32Array[]): readonly Int32Array[] {
+    if (this.#count === 0) return ids
+    if (this.run.config.useCache) return ids.map((list) => list.subarray(-1))
+    this.state.truncate(ids.map(() => 0))
+    return ids
+  }
+}

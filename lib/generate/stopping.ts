@@ -1,0 +1,62 @@
+import { ConfigError } from '../errors.ts'
+import { type GenerationConfig, tokenList } from './config.ts'
+
+/** Turns ids into text: a tokenizer, as far as stop strings and text streams need one. */
+export interface TokenDecoder {
+  decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string
+}
+
+/** Whether a sequence is complete, its newest token included; the prompt of the decoder is part of it. */
+export type StoppingCriterion = (ids: Int32Array, sentence: number) => boolean
+
+export interface StoppingSettings {
+  readonly config: GenerationConfig
+  /** Longest sequence, the prompt included. */
+  readonly maxLength: number
+  readonly tokenizer?: TokenDecoder | undefined
+  readonly stoppingCriterion?: StoppingCriterion | undefined
+}
+
+/** When sequences end. */
+export class Stopping {
+  readonly #criteria: StoppingCriterion[]
+  readonly #maxLength: number
+  readonly #deadline: number
+
+  /** @throws {ConfigError} if there are stop strings without a tokenizer. */
+  constructor({ config, maxLength, tokenizer, stoppingCriterion }: StoppingSettings) {
+    const ends = new Set(tokenList(config.eosTokenId))
+    this.#maxLength = maxLength
+    this.#deadline = config.maxTime === null ? Number.POSITIVE_INFINITY : performance.now() + config.maxTime * 1000
+    this.#criteria = [(ids) => ends.has(ids[ids.length - 1] as number)]
+    if (config.stopStrings !== null) {
+      if (!tokenizer) throw new ConfigError('generate: expected a tokenizer for stopStrings, got none')
+      this.#criteria.push(stopStrings([config.stopStrings].flat(), tokenizer))
+    }
+    if (stoppingCriterion) this.#criteria.push(stoppingCriterion)
+  }
+
+  /** Whether the sequence ends by what it says: an end token, a stop string, the caller's own criterion. */
+  ends(ids: Int32Array, sentence: number): boolean {
+    return this.#criteria.some((criterion) => criterion(ids, sentence))
+  }
+
+  /** Whether no sequence of this length goes on: the maximum is reached, or time is up. */
+  exhausted(length: number): boolean {
+    return length >= this.#maxLength || performance.now() >= this.#deadline
+  }
+}
+
+/**
+ * True when the last token completes one of the texts, whatever of it lies in earlier tokens or hangs over; text that was
+ * complete before does not count.
+ */
+function stopStrings(texts: readonly string[], tokenizer: TokenDecoder): StoppingCriterion {
+  // Special tokens are text, too: a sentinel may be where to stop.
+  const textOf = (ids: Int32Array) => tokenizer.decode(ids, { skipSpecialTokens: false })
+  return (ids) => {
+    const now = textOf(ids)
+    const before = textOf(ids.subarray(0, -1))
+    return texts.some((text) => now.includes(text, Math.max(before.length - text.length + 1, 0)))
+  }
+}

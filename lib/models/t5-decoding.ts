@@ -1,0 +1,197 @@
+import { StateError } from '../errors.ts'
+import type { DecoderState } from '../generate/index.ts'
+import type { AttentionContext } from '../nn/index.ts'
+import * as ops from '../ops/index.ts'
+import { keep } from '../scope.ts'
+import { Tensor } from '../tensor.ts'
+import type { T5Block, T5Encoded, T5ForConditionalGeneration, T5Stack } from './t5.ts'
+
+/** Keys and values of one layer: (slots, H, maxLength, D) each. */
+interface Cache {
+  readonly k: Tensor
+  readonly v: Tensor
+}
+
+/** A row of the decoder: where its keys and values are written, and what it attends to. */
+interface Row {
+  readonly slot: number
+  readonly sentence: number
+  /** Tokens fed. */
+  readonly length: number
+}
+
+/**
+ * T5's decoder fed token by token. The keys and values of a token lie in the slot of the row that was fed it; a row that
+ * continues another takes over that one's line of a table of slots, so that nothing is copied. Those of the encoder's result
+ * are computed once, and shared by all rows of a sentence.
+ */
+export class T5Decoding implements DecoderState {
+  readonly #caches: Cache[] = []
+  readonly #sources: Cache[] = []
+  readonly #sourceLengths: readonly number[]
+  readonly #context: Pick<AttentionContext, 'rows' | 'pass'>
+  readonly #capacity: { readonly rows: number; readonly length: number }
+  #rows: readonly Row[]
+  /** (slots · length): in which slot the key t of a slot's row lies; null while all are in their own. */
+  #table: Int32Array | null = null
+
+  constructor(
+    private readonly model: T5ForConditionalGeneration,
+    encoded: T5Encoded,
+    capacity: { readonly rows: number; readonly length: number },
+  ) {
+    const { keyCuSeqlens } = encoded.rows.packing
+    this.#capacity = capacity
+    this.#sourceLengths = Array.from(keyCuSeqlens.subarray(1), (end, i) => end - (keyCuSeqlens[i] as number))
+    this.#rows = this.#sourceLengths.map((_, sentence) => ({ slot: sentence, sentence, length: 0 }))
+    // Nothing is dropped, so that no layer looks at the rows.
+    this.#context = { rows: encoded.rows, pass: { training: false, seed: 0, step: 0 } }
+    try {
+      this.#makeCaches(encoded)
+    } catch (error) {
+      this.dispose()
+      throw error
+    }
+  }
+
+  step(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor {
+    const counts = tokens.map(({ length }) => length)
+    this.#rows = this.#rows.map((row, i) => ({ ...row, length: row.length + (counts[i] as number) }))
+    const rows = this.#rows
+    const self = ops.cacheRows(
+      rows.map(({ slot }) => slot),
+      rows.map(({ length }) => length),
+      counts,
+    )
+    const sentences = rows.map(({ sentence }) => sentence)
+    const sourceLengths = sentences.map((sentence) => this.#sourceLengths[sentence] as number)
+    const cross = ops.cacheRows(sentences, sourceLengths, counts)
+    const { rows: slots, length } = this.#capacity
+    const slotTable = this.#table && Tensor.from(this.#table, { shape: [slots, length] })
+    const ids = Int32Array.from(tokens.flatMap((list) => Array.from(list)))
+    let h = this.model.trunk.shared.forward(Tensor.from(ids))
+    this.#decoder.blocks.forEach((block, i) => {
+      h = this.#selfAttention(block, h, this.#caches[i] as Cache, self, slotTable)
+      h = this.#crossAttention(block, h, this.#sources[i] as Cache, cross)
+      h = block.feedForward.forward(block.feedForwardNorm.forward(h), h, this.#context.rows, this.#context.pass)
+    })
+    const last = wanted === 'last' && ids.length > rows.length ? ops.gatherRows(h, lastRows(counts)) : h
+    return this.model.logits(this.#decoder.finalNorm.forward(last))
+  }
+
+  select(rows: readonly number[]): void {
+    const before = this.#rows
+    const unchanged = rows.length === before.length && rows.every((row, i) => row === i)
+    if (unchanged) return
+    if (rows.length > this.#capacity.rows) {
+      throw new StateError(`select: expected at most ${this.#capacity.rows} rows, got ${rows.length}`)
+    }
+    // The first to continue a row keeps its slot; others get slots that no row keeps.
+    const keepers = new Map<number, number>()
+    for (const [i, row] of rows.entries()) if (!keepers.has(row)) keepers.set(row, i)
+    const kept = new Set([...keepers.keys()].map((row) => (before[row] as Row).slot))
+    const free = Array.from({ length: this.#capacity.rows }, (_, slot) => slot).filter((slot) => !kept.has(slot))
+    const parents = rows.map((row) => before[row] as Row)
+    this.#rows = parents.map((parent, i) =>
+      keepers.get(rows[i] as number) === i ? parent : { ...parent, slot: free.shift() as number },
+    )
+    this.#takeOver(parents)
+  }
+
+  truncate(lengths: readonly number[]): void {
+    this.#rows = this.#rows.map((row, i) => ({ ...row, length: lengths[i] as number }))
+    for (const { slot, length } of this.#rows) this.#line(slot)?.fill(slot, length)
+  }
+
+  dispose(): void {
+    for (const { k, v } of [...this.#caches, ...this.#sources]) {
+      k.dispose()
+      v.dispose()
+    }
+  }
+
+  get #decoder(): T5Stack {
+    return this.model.trunk.decoder as T5Stack
+  }
+
+  #makeCaches({ hidden, rows: source }: T5Encoded): void {
+    const { numHeads, dKV } = this.model.config
+    const { rows, length } = this.#capacity
+    const counts = this.#sourceLengths
+    const sentences = counts.map((_, sentence) => sentence)
+    const longest = Math.max(...counts)
+    const all = ops.cacheRows(sentences, counts, counts)
+    for (const block of this.#decoder.blocks) {
+      addCache(this.#caches, [rows, numHeads, length, dKV])
+      const { k, v } = addCache(this.#sources, [counts.length, numHeads, longest, dKV])
+      const keys = block.crossAttention?.projectKeys(hidden, source)
+      if (keys) ops.kvCacheAppend(k, v, keys.k, keys.v, all)
+    }
+  }
+
+  #selfAttention(block: T5Block, h: Tensor, { k, v }: Cache, rows: ops.CacheRows, slotTable: Tensor | null): Tensor {
+    const { attention, attentionNorm, bias } = block
+    const heads = attention.project(attentionNorm.forward(h))
+    ops.kvCacheAppend(k, v, heads.k, heads.v, rows)
+    const { table: biasTable, rule } = bias
+    const options = { causal: true, slotTable, biasTable, bidirectional: false, maxDistance: rule.maxDistance }
+    return attention.finish(flat(ops.attentionDecode(heads.q, k, v, rows, options)), h, this.#context)
+  }
+
+  #crossAttention(block: T5Block, h: Tensor, { k, v }: Cache, rows: ops.CacheRows): Tensor {
+    const { crossAttention, crossAttentionNorm } = block
+    if (!crossAttention || !crossAttentionNorm) return h
+    const q = crossAttention.project(crossAttentionNorm.forward(h))
+    return crossAttention.finish(flat(ops.attentionDecode(q, k, v, rows)), h, this.#context)
+  }
+
+  #line(slot: number): Int32Array | undefined {
+    const { length } = this.#capacity
+    return this.#table?.subarray(slot * length, (slot + 1) * length)
+  }
+
+  /** Gives rows that changed their slot the lines of the table of those that they continue. */
+  #takeOver(parents: readonly Row[]): void {
+    const { rows, length } = this.#capacity
+    const moved = this.#rows.some(({ slot, length: fed }, i) => fed > 0 && slot !== parents[i]?.slot)
+    if (!this.#table && moved)
+      this.#table = Int32Array.from({ length: rows * length }, (_, i) => Math.floor(i / length))
+    const before = this.#table?.slice()
+    if (!before) return
+    this.#rows.forEach(({ slot, length: fed }, i) => {
+      const from = (parents[i] as Row).slot * length
+      this.#line(slot)
+        ?.fill(slot, fed)
+        .set(before.subarray(from, from + fed))
+    })
+  }
+}
+
+function addCache(list: Cache[], shape: readonly number[]): Cache {
+  // Never read before it is written, but for lanes beyond a length, which must be finite.
+  const k = keep(Tensor.zeros(shape))
+  try {
+    const cache = { k, v: keep(Tensor.zeros(shape)) }
+    list.push(cache)
+    return cache
+  } catch (error) {
+    k.dispose()
+    throw error
+  }
+}
+
+/** (N, H, D) as (N, H · D). */
+function flat(heads: Tensor): Tensor {
+  return ops.reshape(heads, [heads.shape[0] as number, -1])
+}
+
+/** The last row of each sequence. */
+function lastRows(counts: readonly number[]): Tensor {
+  let end = 0
+  return Tensor.from(
+    Int32Array.from(counts, (count) => {
+      end += count
+      return end - 1
+    }),
+  )
+}

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { device, IndexError, noGrad, ShapeError, T5ForConditionalGeneration } from '../../lib/index.ts'
+
+const folder = fileURLToPath(new URL('../golden/generation/gated_untied', import.meta.url))
+interface Run {
+  readonly name: string
+  readonly generate: Record<string, number>
+  readonly input_ids: number[][]
+  readonly attention_mask: number[][]
+  readonly sequences: number[][]
+}
+const { runs } = JSON.parse(readFileSync(`${folder}/case.json`, 'utf8')) as { runs: Run[] }
+const padded = runs.find(({ name }) => name === 'greedy_batch_left_padded') as Run
+const inputs = { inputIds: padded.input_ids, attentionMask: padded.attention_mask }
+const list = (sequences: readonly Int32Array[]) => sequences.map((ids) => [...ids])
+
+let model: T5ForConditionalGeneration
+beforeAll(async () => {
+  model = await T5ForConditionalGeneration.fromPretrained(folder)
+})
+afterAll(() => model.dispose())
+
+let tensors: number
+beforeEach(() => {
+  tensors = device().memory().tensors
+})
+afterEach(() => expect(device().memory().tensors).toBe(tensors))
+
+test('reads generation_config.json', () => {
+  expect(model.generationConfig.values).toMatchObject({ eosTokenId: 1, padTokenId: 0, decoderStartTokenId: 0 })
+})
+
+test('a batch of padded sources gives what each gives alone', async () => {
+  for (const options of [{ maxNewTokens: 20 }, { maxNewTokens: 12, numBeams: 3 }]) {
+    const together = await model.generate(inputs, options)
+    for (const [i, ids] of padded.input_ids.entries()) {
+      const alone = ids.filter((_, t) => padded.attention_mask[i]?.[t] === 1)
+      const [sequence] = (await model.generate({ inputIds: [alone] }, options)).sequences as [Int32Array]
+      expect([...(together.sequences[i] as Int32Array).subarray(0, sequence.length)]).toEqual([...sequence])
+    }
+  }
+})
+
+test('steps with the cache are the whole decoder, at every position', async () => {
+  const { sequences, logits } = await model.generate(inputs, {
+    maxNewTokens: 8,
+    suppressTokens: [1],
+    outputLogits: true,
+  })
+  const decoderInputIds = list(sequences).map((ids) => ids.slice(0, -1))
+  const output = noGrad(() => model.forward({ ...inputs, decoderInputIds }))
+  const whole = await (output.logits as NonNullable<typeof output.logits>).data()
+  output.logits?.dispose()
+  const v = model.vocabSize
+  let largest = 0
+  let worst = 0
+  logits?.forEach((step, t) => {
+    step.forEach((row, b) => {
+      row?.forEach((logit, id) => {
+        const want = whole[(b * 8 + t) * v + id] as number
+        largest = Math.max(largest, Math.abs(want))
+        worst = Math.max(worst, Math.abs(logit - want))
+      })
+    })
+  })
+  // The same arithmetic in other blocks: rounding of sums over a few dozen terms, twice for each of the layers.
+  expect(worst).toBeLessThanOrEqual(64 * 2 ** -23 * largest)
+})
+
+describe('speculation gives the ids of greedy search', () => {
+  // Every recorded run keeps the best token 9e-4 or more above the next.
+  const greedy = runs.filter(({ name }) => name.startsWith('greedy') && name !== 'greedy_no_cache')
+  test.each(greedy.map((run) => [run.name, run] as const))('%s', async (_, run) => {
+    const options = Object.fromEntries(
+      Object.entries(run.generate).map(([key, value]) => [
+        key.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase()),
+        value,
+      ]),
+    )
+    const source = { inputIds: run.input_ids, attentionMask: run.attention_mask }
+    for (const draft of [{ promptLookupNumTokens: 4 }, { assistantModel: model, numAssistantTokens: 3 }]) {
+      expect(list((await model.generate(source, { ...options, ...draft })).sequences)).toEqual(run.sequences)
+    }
+  })
+})
+
+test('an abandoned stream and an aborted call give all memory back', async () => {
+  for await (const _ of model.generateStream(inputs)) break
+  const signal = AbortSignal.timeout(1)
+  await expect(model.generate(inputs, { maxNewTokens: 4000, suppressTokens: [1], signal })).rejects.toThrow()
+})
+
+test('refuses wrong inputs, before anything runs', async () => {
+  await expect(model.generate({ inputIds: [[3, 67]] })).rejects.toThrow(IndexError)
+  await expect(model.generate({ inputIds: [[3, 4], [5]] })).rejects.toThrow(ShapeError)
+  await expect(model.generate({ ...inputs, attentionMask: [[1]] })).rejects.toThrow(ShapeError)
+  await expect(model.generate({ ...inputs, decoderInputIds: [[0]] })).rejects.toThrow(ShapeError)
+})

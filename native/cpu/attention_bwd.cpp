@@ -52,6 +52,7 @@ struct BackwardTask {
     }
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t row = s().firstQuery + first + i;
+      prefetchRow(call.o.at(row - i, head), call.o.rowStride, i, rows, plan.size);
       area.dots[i] = dot(call.dO.at(row, head), call.o.at(row, head));
       const float lse = call.lse[head * plan.nq + row];
       // A row without keys: exp(−inf − inf) is 0, exp(−inf + inf) would be NaN.

@@ -114,15 +114,27 @@ void transposedProduct(const float* a, const float* b, int64_t depth, float* c) 
   }
 }
 
+// Heads lie side by side, so that rows of one head are far apart and the hardware does not guess where the next one is:
+// fetch it while others are copied.
+constexpr int64_t kPrefetchRows = 8;
+
+template <bool kWrite = false>
+inline void prefetchRow(const float* first, int64_t stride, int64_t row, int64_t rows, int64_t columns) {
+  constexpr int64_t kLine = 16;  // floats
+  if (row + kPrefetchRows >= rows) return;
+  const float* ahead = first + (row + kPrefetchRows) * stride;
+  for (int64_t c = 0; c < columns; c += kLine) __builtin_prefetch(ahead + c, kWrite);
+}
+
 // Rows of a matrix with `columns` columns, times `scale`, into panels that are `panelFloats` apart; the last is filled
-// up with zeros. Row by row: heads lie side by side, so that columns of a tall strip would fall into few sets of the
-// cache.
+// up with zeros. Row by row: columns of a tall strip would fall into few sets of the cache.
 inline void packRows(const float* from, int64_t stride, int64_t rows, int64_t columns, float scale, float* to,
                      int64_t panelFloats) {
   constexpr int kLanes = VecF::kLanes;
   const VecF factor = VecF::fill(scale);
   for (int64_t r = 0; r < rows; ++r) {
     const float* source = from + r * stride;
+    prefetchRow(from, stride, r, rows, columns);
     for (int64_t c = 0; c < panelsOf(columns) * kPanel; c += kLanes) {
       const int64_t left = columns - c;
       const VecF x = left >= kLanes ? VecF::load(source + c) : left > 0 ? VecF::load(source + c, left) : VecF::zero();
@@ -150,6 +162,7 @@ inline void packTransposed(const float* from, int64_t stride, int64_t rows, int6
   constexpr int kLanes = VecF::kLanes;
   for (int64_t panel = 0; panel < rows; panel += kPanel, to += columns * kPanel) {
     for (int64_t r = 0; r < kPanel; r += kLanes) {
+      for (int64_t i = 0; i < kLanes; ++i) prefetchRow(from, stride, panel + r + i, rows, columns);
       for (int64_t c = 0; c < columns; c += kLanes) {
         const int64_t width = std::min<int64_t>(columns - c, kLanes);
         VecF square[kLanes];
@@ -173,6 +186,7 @@ inline void unpackRows(const float* from, int64_t panelFloats, int64_t rows, int
   const VecF factor = VecF::fill(scale);
   for (int64_t r = 0; r < rows; ++r) {
     float* target = to + r * stride;
+    prefetchRow<true>(to, stride, r, rows, columns);
     for (int64_t c = 0; c < columns; c += kLanes) {
       const VecF x = VecF::load(from + c / kPanel * panelFloats + r * kPanel + c % kPanel) * factor;
       // Masked stores cost tens of cycles on some machines: only where the row ends inside a vector.

@@ -1,18 +1,24 @@
 // Attention forward + backward with T5's bias table, and torch's with a dense bias, run in turn: medians and ratios.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { device, ops, scope, setThreads, Tensor } from '../lib/index.ts'
 import { randomOf } from '../test/harness.ts'
 import { Baseline } from './baselines/process.ts'
 
-/** B, H, T, D: T5-small, T5-base and ELECTRA-base shapes. */
+/** B, H, T, D: 8 heads are T5-small's, 12 T5-base's and ELECTRA-base's, 4 ELECTRA-small's. */
 const shapes = [
   [8, 8, 512, 64],
   [1, 12, 512, 64],
+  [4, 12, 512, 64],
+  [8, 4, 512, 64],
   [8, 8, 128, 64],
+  [8, 12, 128, 64],
   [32, 4, 128, 64],
   [1, 12, 1024, 64],
   [1, 8, 2048, 64],
 ] as const
 const rounds = 7
+/** Before each turn: threads of the one that ran before may go on spinning for a while. */
+const pauseMs = 50
 const forms = ['sdpa', 'plain'] as const
 
 function prepare([batch, heads, length, size]: readonly [number, number, number, number]) {
@@ -48,9 +54,11 @@ async function compare(shape: (typeof shapes)[number], threads: number, torch: B
   const ours: number[] = []
   const theirs = { sdpa: [] as number[], plain: [] as number[] }
   for (let round = -1; round < rounds; round++) {
+    await sleep(pauseMs)
     const time = await run()
     if (round >= 0) ours.push(time)
     for (const form of torch ? forms : []) {
+      await sleep(pauseMs)
       const time = await torch!.measure([...shape, threads, form].join(' '))
       if (round >= 0) theirs[form].push(time)
     }

@@ -34,4 +34,5 @@ export type {
   TextInput,
 } from './tokenizers/options.ts'
 export type { DecodeOptions, Tokenizer } from './tokenizers/tokenizer.ts'
+export { trainWordPiece, type WordPieceOptions } from './tokenizers/training/word-piece.ts'
 export type { TruncationStrategy } from './tokenizers/truncation.ts'

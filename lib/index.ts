@@ -27,3 +27,15 @@ export * as optim from './optim/index.ts'
 export { Packing, type PackingTensors } from './packing.ts'
 export { keep, scope } from './scope.ts'
 export { Tensor, type TensorOptions } from './tensor.ts'
+export { AutoTokenizer } from './tokenizers/auto.ts'
+export type { BatchEncoding, Encoding, ModelInputs } from './tokenizers/encoding.ts'
+export type {
+  EncodeBatchOptions,
+  EncodeOptions,
+  EncodeTextOptions,
+  PadOptions,
+  TextInput,
+} from './tokenizers/options.ts'
+export type { DecodeOptions, Tokenizer } from './tokenizers/tokenizer.ts'
+export { trainWordPiece, type WordPieceOptions } from './tokenizers/training/word-piece.ts'
+export type { TruncationStrategy } from './tokenizers/truncation.ts'

@@ -1,0 +1,24 @@
+import { setImmediate } from 'node:timers/promises'
+
+/** Longest run of a training without a turn for other events. */
+const sliceMs = 3
+
+/** @internal Cuts long work into slices: where one is due to end, the work rests until other events had their turn. */
+export class Slices {
+  #end = performance.now() + sliceMs
+
+  constructor(private readonly signal: AbortSignal | undefined) {
+    signal?.throwIfAborted()
+  }
+
+  get due(): boolean {
+    return performance.now() >= this.#end
+  }
+
+  /** @throws the signal's reason, once it is aborted. */
+  async rest(): Promise<void> {
+    await setImmediate()
+    this.signal?.throwIfAborted()
+    this.#end = performance.now() + sliceMs
+  }
+}

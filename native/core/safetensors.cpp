@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "core/os/file.h"
 #include "core/queue.h"
 
 namespace duo {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 constexpr size_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;      // the reference implementation's cap
 constexpr uint64_t kMaxDim = (uint64_t(1) << 53) - 1;  // shapes are JavaScript numbers, too
-constexpr size_t kReadBytes = size_t(4) << 20;         // of the file at a time, before its pages go back
+constexpr size_t kChunkBytes = size_t(4) << 20;        // read or written at a time
 
 [[noreturn]] void refuse(const std::string& expected, const std::string& got) {
   fail(ErrorCode::kCheckpoint, "safetensors", expected, got);
@@ -207,7 +208,7 @@ void SafetensorsFile::checkLayout(size_t dataBegin) const {
 }
 
 void SafetensorsFile::read(const StoredTensor& tensor, DType dtype, void* target) const {
-  const int64_t step = int64_t(kReadBytes / tensor.dtype->size), count = tensor.dims.count();
+  const int64_t step = int64_t(kChunkBytes / tensor.dtype->size), count = tensor.dims.count();
   for (int64_t first = 0; first < count && !Queue::interrupted(); first += step) {
     file_.expectWhole();
     const int64_t some = std::min(step, count - first);
@@ -220,6 +221,24 @@ void SafetensorsFile::read(const StoredTensor& tensor, DType dtype, void* target
              "one out of range at element " + std::to_string(first + done));
     }
     file_.release(begin, end);
+  }
+}
+
+void writeTensor(const std::string& path, size_t offset, const void* elements, DType dtype, DType stored,
+                 int64_t count) {
+  const os::OutputFile file(path);
+  const StoredDType& from = storedDTypeOf(dtype);
+  const size_t size = sizeOf(stored);
+  const int64_t step = int64_t(kChunkBytes / size);
+  std::vector<char> converted(dtype == stored ? 0 : size_t(std::min(step, count)) * size);
+  for (int64_t first = 0; first < count && !Queue::interrupted(); first += step) {
+    const int64_t some = std::min(step, count - first);
+    const char* source = static_cast<const char*>(elements) + size_t(first) * from.size;
+    if (dtype != stored) {
+      convertStored(from, source, stored, converted.data(), some);
+      source = converted.data();
+    }
+    file.write(source, size_t(some) * size, offset + size_t(first) * size);
   }
 }
 

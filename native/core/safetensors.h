@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/dtype.h"
 #include "core/os/mapped_file.h"
 #include "core/shape.h"
 #include "core/stored_dtype.h"
@@ -41,6 +42,11 @@ class SafetensorsFile {
   std::map<std::string, StoredTensor> tensors_;
   std::map<std::string, std::string> metadata_;
 };
+
+// Writes `count` dense elements, as `stored` (isConvertible says whether they can be), into an existing file from
+// `offset` on. Throws when the system does not take them all.
+void writeTensor(const std::string& path, size_t offset, const void* elements, DType dtype, DType stored,
+                 int64_t count);
 
 class Checkpoint {
  public:

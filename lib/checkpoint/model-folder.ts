@@ -10,6 +10,15 @@ import { indexName, weightsName } from './weight-files.ts'
 /** As much of a JSON file as is read: larger than any tokenizer's. */
 const maxJsonBytes = 200_000_000
 
+const convert = 'in Python, load it with transformers and call save_pretrained(folder), which writes safetensors'
+/** Weights that other libraries write, and what to do about them. */
+export const unreadFormats: Readonly<Record<string, string>> = {
+  'pytorch_model.bin': convert,
+  'pytorch_model.bin.index.json': convert,
+  'tf_model.h5': `${convert} (from_tf=True, transformers 4)`,
+  'flax_model.msgpack': `${convert} (from_flax=True, transformers 4)`,
+}
+
 /**
  * Reads a JSON file of a model folder.
  *
@@ -55,21 +64,12 @@ export async function openWeights(folder: string): Promise<SafetensorsFile> {
   for (const name of [weightsName, indexName]) {
     if (await exists(join(folder, name))) return SafetensorsFile.open(join(folder, name))
   }
-  for (const [name, advice] of Object.entries(otherFormats)) {
+  for (const [name, advice] of Object.entries(unreadFormats)) {
     if (await exists(join(folder, name))) {
       throw new CheckpointError(`checkpoint: expected ${weightsName} in ${folder}, got only ${name}: ${advice}`)
     }
   }
   throw new CheckpointError(`checkpoint: expected ${weightsName} or ${indexName} in ${folder}, got neither`)
-}
-
-const convert =
-  'in Python, load the folder with transformers and call save_pretrained(folder), which writes safetensors'
-const otherFormats: Readonly<Record<string, string>> = {
-  'pytorch_model.bin': convert,
-  'pytorch_model.bin.index.json': convert,
-  'tf_model.h5': `${convert} (from_tf=True, transformers 4)`,
-  'flax_model.msgpack': `${convert} (from_flax=True, transformers 4)`,
 }
 
 function exists(path: string): Promise<boolean> {

@@ -10,7 +10,7 @@ import {
   writeSafetensors,
 } from './safetensors-writer.ts'
 import { folderExists, publishFiles, publishFolder, staged, withParent } from './staging.ts'
-import { bytesOfSize, indexName, isWeightsName, planWeights } from './weight-files.ts'
+import { bytesOfSize, indexName, isPlainName, isWeightsName, planWeights } from './weight-files.ts'
 
 export interface SaveFolderOptions extends SafetensorsOptions {
   /** Written as model.safetensors, or as shards with an index; weights that a former save left under such names go. */
@@ -83,8 +83,8 @@ function saveFiles(
 }
 
 function checkName(name: string): void {
-  const isPlain = name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name)
-  if (!isPlain) throw new CheckpointError(`saveFolder: expected plain file names, got ${JSON.stringify(name)}`)
+  if (!isPlainName(name))
+    throw new CheckpointError(`saveFolder: expected plain file names, got ${JSON.stringify(name)}`)
   if (isWeightsName(name)) {
     throw new CheckpointError(`saveFolder: expected weights as the option tensors, got a file ${name}`)
   }

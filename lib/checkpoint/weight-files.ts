@@ -1,6 +1,6 @@
 // How weights are spread over files: one, or shards with an index.
-import { ConfigError, describe } from '../errors.ts'
-import { formatJson } from './json.ts'
+import { CheckpointError, ConfigError, describe } from '../errors.ts'
+import { formatJson, type JsonObject } from './json.ts'
 import type { Outgoing } from './safetensors-writer.ts'
 
 export const weightsName = 'model.safetensors'
@@ -50,6 +50,23 @@ function indexOf(files: ReadonlyMap<string, readonly Outgoing[]>): string {
     }
   }
   return formatJson({ metadata: total, weight_map: weightMap })
+}
+
+/** The files that an index names, each once. @throws {CheckpointError} if it has none, or one that is not beside it. */
+export function shardNamesOf(index: JsonObject, path: string): string[] {
+  const map = index.weight_map
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) {
+    throw new CheckpointError(`${path}: expected a weight_map, got ${describe(map)}`)
+  }
+  const names = [...new Set(Object.values(map as JsonObject))]
+  const bad = names.find((name) => typeof name !== 'string' || !isPlainName(name))
+  if (bad === undefined) return names as string[]
+  throw new CheckpointError(`${path}: expected shards that are plain file names, got ${describe(bad)}`)
+}
+
+/** Whether a name stays in the folder that it is looked up in. */
+export function isPlainName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !/[/\\\0]/.test(name)
 }
 
 const units: Readonly<Record<string, number>> = { KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 }

@@ -41,9 +41,9 @@ export class FakeHub {
 
   static async start(repos: Record<string, FakeRepo>): Promise<FakeHub> {
     const hub = new FakeHub(repos)
-    for (const server of [hub.#hub, hub.#storage]) {
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    }
+    await new Promise<void>((resolve) => hub.#hub.listen(0, '127.0.0.1', resolve))
+    // Another host by name: redirects within one host are part of a hub's own addresses.
+    await new Promise<void>((resolve) => hub.#storage.listen(0, 'localhost', resolve))
     return hub
   }
 
@@ -59,7 +59,7 @@ export class FakeHub {
   }
 
   get #storageUrl(): string {
-    return `http://127.0.0.1:${(this.#storage.address() as AddressInfo).port}`
+    return `http://localhost:${(this.#storage.address() as AddressInfo).port}`
   }
 
   /** Requests as `GET config.json`, in order. */

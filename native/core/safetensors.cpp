@@ -65,7 +65,9 @@ class TensorReader {
   }
 
   StoredTensor read() {
+    std::string header = json_.nameSource(where_);
     json_.object([this](const std::string& key) { member(key); });
+    json_.nameSource(std::move(header));
     if (!tensor_.dtype || !hasShape_ || offsets_ != 2) {
       refuse("dtype, shape and data_offsets for " + where_, "only some of them");
     }
@@ -246,18 +248,13 @@ void Checkpoint::open(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
     if (path.ends_with(".index.json")) return openIndex(path);
-    return openFile(path);
+    metadata_ = addFile(path)->metadata();
+    return;
   }
   const fs::path file = fs::path(path) / "model.safetensors", index = fs::path(path) / "model.safetensors.index.json";
-  if (fs::exists(file, error)) return openFile(file.string());
+  if (fs::exists(file, error)) return open(file.string());
   if (fs::exists(index, error)) return openIndex(index.string());
   refuse("model.safetensors or model.safetensors.index.json in " + path, "neither");
-}
-
-void Checkpoint::openFile(const std::string& path) {
-  const auto file = std::make_shared<const SafetensorsFile>(path);
-  for (const auto& [name, tensor] : file->tensors()) items_.emplace(name, Item{file, &tensor});
-  metadata_ = file->metadata();
 }
 
 void Checkpoint::openIndex(const std::string& path) {
@@ -280,14 +277,24 @@ void Checkpoint::openIndex(const std::string& path) {
   std::map<std::string, std::shared_ptr<const SafetensorsFile>> shards;
   for (const auto& [name, shard] : shardOf) {
     auto& file = shards[shard];
-    if (!file) file = std::make_shared<const SafetensorsFile>(shardPath(folder, shard, path));
-    const auto found = file->tensors().find(name);
-    if (found == file->tensors().end()) {
+    if (!file) file = addFile(shardPath(folder, shard, path));
+    if (!file->tensors().contains(name)) {
       refuse("tensor " + named(name) + " in " + file->path() + ", as " + path + " says", "none of that name");
     }
-    items_.emplace(name, Item{file, &found->second});
   }
   if (!shards.empty()) metadata_ = shards.begin()->second->metadata();
+}
+
+// A tensor that lies in two shards could be either of them.
+std::shared_ptr<const SafetensorsFile> Checkpoint::addFile(const std::string& path) {
+  const auto file = std::make_shared<const SafetensorsFile>(path);
+  for (const auto& [name, tensor] : file->tensors()) {
+    const auto [item, isNew] = items_.emplace(name, Item{file, &tensor});
+    if (!isNew) {
+      refuse("tensor " + named(name) + " in one shard", "it in " + item->second.file->path() + " and " + path);
+    }
+  }
+  return file;
 }
 
 }  // namespace duo

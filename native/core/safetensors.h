@@ -64,8 +64,8 @@ class Checkpoint {
 
  private:
   void open(const std::string& path);
-  void openFile(const std::string& path);
   void openIndex(const std::string& path);
+  std::shared_ptr<const SafetensorsFile> addFile(const std::string& path);  // all of its tensors become items
 
   std::map<std::string, Item> items_;
   std::map<std::string, std::string> metadata_;  // of the only file; of the first shard

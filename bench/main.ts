@@ -1,13 +1,15 @@
-// npm run bench -- [ops] [gemm] [attention] …   Without names: all.
+// npm run bench -- [ops] [gemm] [attention] [load] …   Without names: all.
 import { runtimeInfo } from '../lib/index.ts'
 import { benchAttention } from './attention.ts'
 import { benchGemm } from './gemm.ts'
+import { benchLoad } from './load.ts'
 import { benchOps } from './ops.ts'
 
 const benches: Record<string, () => Promise<void>> = {
   attention: benchAttention,
   ops: benchOps,
   gemm: benchGemm,
+  load: benchLoad,
 }
 
 const names = process.argv.slice(2)

@@ -11,6 +11,11 @@ export {
 } from './autograd/gradient-check.ts'
 export { SafetensorsFile, type TensorInfo } from './checkpoint/safetensors.ts'
 export {
+  type NamedTensors,
+  type SafetensorsOptions,
+  saveSafetensors,
+} from './checkpoint/safetensors-writer.ts'
+export {
   type Device,
   device,
   type MemoryUse,

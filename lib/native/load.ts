@@ -29,6 +29,8 @@ interface Addon {
   openCheckpoint(path: string): { number: number; tensors: StoredTensor[]; metadata: string[] }
   loadTensor(checkpoint: number, name: string, dtype: number): number
   closeCheckpoint(checkpoint: number): void
+  writeTensor(handle: number, dtype: number, path: string, offset: number): Promise<void>
+  tryLock(descriptor: number): number
   info(): {
     isa: string
     threads: number

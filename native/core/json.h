@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace duo {
 
@@ -36,6 +37,9 @@ class JsonReader {
     } while (accept(','));
     expect(']', "',' or ']'");
   }
+
+  // What errors name from here on; gives back what they named so far.
+  std::string nameSource(std::string source) { return std::exchange(source_, std::move(source)); }
 
   std::string string();  // well-formed UTF-8
   uint64_t integer();    // a number without sign, fraction and exponent

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "core/os/file.h"
 #include "core/queue.h"
 
 namespace duo {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 constexpr size_t kLengthBytes = 8;
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;      // the reference implementation's cap
 constexpr uint64_t kMaxDim = (uint64_t(1) << 53) - 1;  // shapes are JavaScript numbers, too
-constexpr size_t kReadBytes = size_t(4) << 20;         // of the file at a time, before its pages go back
+constexpr size_t kChunkBytes = size_t(4) << 20;        // read or written at a time
 
 [[noreturn]] void refuse(const std::string& expected, const std::string& got) {
   fail(ErrorCode::kCheckpoint, "safetensors", expected, got);
@@ -64,7 +65,9 @@ class TensorReader {
   }
 
   StoredTensor read() {
+    std::string header = json_.nameSource(where_);
     json_.object([this](const std::string& key) { member(key); });
+    json_.nameSource(std::move(header));
     if (!tensor_.dtype || !hasShape_ || offsets_ != 2) {
       refuse("dtype, shape and data_offsets for " + where_, "only some of them");
     }
@@ -207,7 +210,7 @@ void SafetensorsFile::checkLayout(size_t dataBegin) const {
 }
 
 void SafetensorsFile::read(const StoredTensor& tensor, DType dtype, void* target) const {
-  const int64_t step = int64_t(kReadBytes / tensor.dtype->size), count = tensor.dims.count();
+  const int64_t step = int64_t(kChunkBytes / tensor.dtype->size), count = tensor.dims.count();
   for (int64_t first = 0; first < count && !Queue::interrupted(); first += step) {
     file_.expectWhole();
     const int64_t some = std::min(step, count - first);
@@ -223,22 +226,35 @@ void SafetensorsFile::read(const StoredTensor& tensor, DType dtype, void* target
   }
 }
 
+void writeTensor(const std::string& path, size_t offset, const void* elements, DType dtype, DType stored,
+                 int64_t count) {
+  const os::OutputFile file(path);
+  const StoredDType& from = storedDTypeOf(dtype);
+  const size_t size = sizeOf(stored);
+  const int64_t step = int64_t(kChunkBytes / size);
+  std::vector<char> converted(dtype == stored ? 0 : size_t(std::min(step, count)) * size);
+  for (int64_t first = 0; first < count && !Queue::interrupted(); first += step) {
+    const int64_t some = std::min(step, count - first);
+    const char* source = static_cast<const char*>(elements) + size_t(first) * from.size;
+    if (dtype != stored) {
+      convertStored(from, source, stored, converted.data(), some);
+      source = converted.data();
+    }
+    file.write(source, size_t(some) * size, offset + size_t(first) * size);
+  }
+}
+
 void Checkpoint::open(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
     if (path.ends_with(".index.json")) return openIndex(path);
-    return openFile(path);
+    metadata_ = addFile(path)->metadata();
+    return;
   }
   const fs::path file = fs::path(path) / "model.safetensors", index = fs::path(path) / "model.safetensors.index.json";
-  if (fs::exists(file, error)) return openFile(file.string());
+  if (fs::exists(file, error)) return open(file.string());
   if (fs::exists(index, error)) return openIndex(index.string());
   refuse("model.safetensors or model.safetensors.index.json in " + path, "neither");
-}
-
-void Checkpoint::openFile(const std::string& path) {
-  const auto file = std::make_shared<const SafetensorsFile>(path);
-  for (const auto& [name, tensor] : file->tensors()) items_.emplace(name, Item{file, &tensor});
-  metadata_ = file->metadata();
 }
 
 void Checkpoint::openIndex(const std::string& path) {
@@ -261,14 +277,24 @@ void Checkpoint::openIndex(const std::string& path) {
   std::map<std::string, std::shared_ptr<const SafetensorsFile>> shards;
   for (const auto& [name, shard] : shardOf) {
     auto& file = shards[shard];
-    if (!file) file = std::make_shared<const SafetensorsFile>(shardPath(folder, shard, path));
-    const auto found = file->tensors().find(name);
-    if (found == file->tensors().end()) {
+    if (!file) file = addFile(shardPath(folder, shard, path));
+    if (!file->tensors().contains(name)) {
       refuse("tensor " + named(name) + " in " + file->path() + ", as " + path + " says", "none of that name");
     }
-    items_.emplace(name, Item{file, &found->second});
   }
   if (!shards.empty()) metadata_ = shards.begin()->second->metadata();
+}
+
+// A tensor that lies in two shards could be either of them.
+std::shared_ptr<const SafetensorsFile> Checkpoint::addFile(const std::string& path) {
+  const auto file = std::make_shared<const SafetensorsFile>(path);
+  for (const auto& [name, tensor] : file->tensors()) {
+    const auto [item, isNew] = items_.emplace(name, Item{file, &tensor});
+    if (!isNew) {
+      refuse("tensor " + named(name) + " in one shard", "it in " + item->second.file->path() + " and " + path);
+    }
+  }
+  return file;
 }
 
 }  // namespace duo

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/dtype.h"
 #include "core/os/mapped_file.h"
 #include "core/shape.h"
 #include "core/stored_dtype.h"
@@ -42,6 +43,11 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
+// Writes `count` dense elements, as `stored` (isConvertible says whether they can be), into an existing file from
+// `offset` on. Throws when the system does not take them all.
+void writeTensor(const std::string& path, size_t offset, const void* elements, DType dtype, DType stored,
+                 int64_t count);
+
 class Checkpoint {
  public:
   struct Item {
@@ -58,8 +64,8 @@ class Checkpoint {
 
  private:
   void open(const std::string& path);
-  void openFile(const std::string& path);
   void openIndex(const std::string& path);
+  std::shared_ptr<const SafetensorsFile> addFile(const std::string& path);  // all of its tensors become items
 
   std::map<std::string, Item> items_;
   std::map<std::string, std::string> metadata_;  // of the only file; of the first shard

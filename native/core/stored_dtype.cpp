@@ -1,5 +1,6 @@
 #include "core/stored_dtype.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -60,6 +61,12 @@ const StoredDType* findStoredDType(std::string_view name) {
     if (dtype.name == name) return &dtype;
   }
   return nullptr;
+}
+
+const StoredDType& storedDTypeOf(DType dtype) {
+  return *std::ranges::find_if(kStoredDTypes, [dtype](const StoredDType& stored) {
+    return stored.native == dtype && stored.size == sizeOf(dtype);
+  });
 }
 
 bool isConvertible(const StoredDType& from, DType to) { return from.native && isFloat(*from.native) == isFloat(to); }

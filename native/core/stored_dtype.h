@@ -18,6 +18,9 @@ struct StoredDType {
 // Null when the format has no such type.
 const StoredDType* findStoredDType(std::string_view name);
 
+// How the format stores elements of `dtype` as they are.
+const StoredDType& storedDTypeOf(DType dtype);
+
 // Whether elements of `from` may become `to`: floats become floats, integers integers.
 bool isConvertible(const StoredDType& from, DType to);
 

@@ -1,4 +1,5 @@
 // Checkpoints as JavaScript sees them: a number for an open one, a tensor handle for what was loaded from it.
+#include "core/os/file.h"
 #include "napi/environment.h"
 
 namespace duo {
@@ -73,6 +74,33 @@ Napi::Value Environment::loadTensor(const Napi::CallbackInfo& info) {
 Napi::Value Environment::closeCheckpoint(const Napi::CallbackInfo& info) {
   checkpoints_.erase(uint64_t(info[0].As<Napi::Number>().DoubleValue()));
   return info.Env().Undefined();
+}
+
+// writeTensor(handle, dtype, path, offset): Promise<void>. The dense tensor's elements, as `dtype`, into an existing
+// file; the promise has the error of this write, and the queue does not remember it.
+Napi::Value Environment::writeTensor(const Napi::CallbackInfo& info) {
+  const Tensor& tensor = handles_.get(info[0].As<Napi::Number>().DoubleValue(), "safetensors", "the tensor");
+  const auto stored = DType(info[1].As<Napi::Number>().Uint32Value());
+  const std::string path = info[2].As<Napi::String>().Utf8Value();
+  const auto offset = size_t(info[3].As<Napi::Number>().Int64Value());
+  const DType dtype = tensor.dtype;
+  const int64_t count = tensor.dims.count();
+  for (int i = 0; i < tensor.dims.rank(); ++i) {
+    if (tensor.dims[i] != 1 && tensor.strides[i] != tensor.dims.strides()[i]) {
+      fail(ErrorCode::kShape, "safetensors", "a dense tensor", "one with gaps");
+    }
+  }
+  if (stored != dtype && !(isFloat(stored) && isFloat(dtype))) {
+    fail(ErrorCode::kDType, "safetensors", std::string("a tensor that becomes ") + nameOf(stored), nameOf(dtype));
+  }
+  const auto write = [=](const void* elements) { duo::writeTensor(path, offset, elements, dtype, stored, count); };
+  return wait(info.Env(), info.Env().Undefined(),
+              [&](const Device::Done& done) { device_->consume(tensor, write, done); });
+}
+
+// tryLock(descriptor): 0 taken, 1 busy, 2 no locks on this file system
+Napi::Value Environment::tryLock(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), int(os::tryLock(info[0].As<Napi::Number>().Int32Value())));
 }
 
 }  // namespace duo

@@ -142,6 +142,8 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
   bind<&Environment::openCheckpoint>(env, exports, "openCheckpoint");
   bind<&Environment::loadTensor>(env, exports, "loadTensor");
   bind<&Environment::closeCheckpoint>(env, exports, "closeCheckpoint");
+  bind<&Environment::writeTensor>(env, exports, "writeTensor");
+  bind<&Environment::tryLock>(env, exports, "tryLock");
 }
 
 Environment::~Environment() = default;
@@ -275,27 +277,23 @@ Napi::Value Environment::read(const Napi::CallbackInfo& info) {
     case DType::kInt8: array = Napi::Int8Array::New(env, count); break;
     default: array = Napi::Float32Array::New(env, count);
   }
-  return wait(env, array, &tensor, array.ArrayBuffer().Data());
+  void* target = array.ArrayBuffer().Data();
+  return wait(env, array, [&](const Device::Done& done) { device_->read(tensor, target, done); });
 }
 
 Napi::Value Environment::synchronize(const Napi::CallbackInfo& info) {
-  return wait(info.Env(), info.Env().Undefined(), nullptr, nullptr);
+  return wait(info.Env(), info.Env().Undefined(), [this](const Device::Done& done) { device_->fence(done); });
 }
 
-Napi::Value Environment::wait(Napi::Env env, Napi::Value result, const Tensor* tensor, void* target) {
+Napi::Value Environment::wait(Napi::Env env, Napi::Value result, const Submit& submit) {
   auto* pending = new Wait{this, Napi::Promise::Deferred::New(env), {}, {}};
-  if (tensor) pending->result = Napi::Reference<Napi::Value>::New(result, 1);
+  if (result.IsObject()) pending->result = Napi::Reference<Napi::Value>::New(result, 1);
   if (waits_.empty()) napi_ref_threadsafe_function(env, settled_);
   waits_.insert(pending);
-  const auto done = [pending, function = settled_](std::optional<Error> error) {
+  submit([pending, function = settled_](std::optional<Error> error) {
     pending->error = std::move(error);
     napi_call_threadsafe_function(function, pending, napi_tsfn_nonblocking);
-  };
-  if (tensor) {
-    device_->read(*tensor, target, done);
-  } else {
-    device_->fence(done);
-  }
+  });
   return pending->deferred.Promise();
 }
 

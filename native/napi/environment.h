@@ -2,6 +2,7 @@
 #pragma once
 #include <napi.h>
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -64,13 +65,17 @@ class Environment {
   Napi::Value openCheckpoint(const Napi::CallbackInfo& info);
   Napi::Value loadTensor(const Napi::CallbackInfo& info);
   Napi::Value closeCheckpoint(const Napi::CallbackInfo& info);
+  Napi::Value writeTensor(const Napi::CallbackInfo& info);
+  Napi::Value tryLock(const Napi::CallbackInfo& info);
   const Checkpoint& checkpoint(double number) const;
 
   // Runs `body`, turning duo::Error into the JavaScript error that lib/errors.ts makes of it.
   template <typename Body>
   Napi::Value guarded(Napi::Env env, const Body& body);
   Napi::Value errorValue(Napi::Env env, const Error& error);
-  Napi::Value wait(Napi::Env env, Napi::Value result, const Tensor* tensor, void* target);
+  // A promise of `result`, kept when the task that `submit` queues calls what it is given.
+  using Submit = std::function<void(const Device::Done&)>;
+  Napi::Value wait(Napi::Env env, Napi::Value result, const Submit& submit);
   void settle(Napi::Env env, Wait* wait);
   void adjustExternalMemory(Napi::Env env);
   template <Napi::Value (Environment::*method)(const Napi::CallbackInfo&)>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "core/half.h"
 #include "core/os/memory.h"
@@ -148,6 +149,35 @@ class ReadTask final : public Task {
   Device::Done done_;
 };
 
+class ConsumeTask final : public Task {
+ public:
+  ConsumeTask(TensorArg from, Storages reads, std::function<void(const void*)> use, Device::Done done)
+      : from_(std::move(from)), reads_(std::move(reads)), use_(std::move(use)), done_(std::move(done)) {}
+
+  void run(Queue& queue) override {
+    try {
+      checkMarks("data", reads_, queue);
+    } catch (const Error& error) {
+      queue.report(error);
+      return done_(queue.takeError());
+    }
+    try {
+      use_(from_.data);
+    } catch (const Error& error) {
+      return done_(error);
+    } catch (const std::bad_alloc&) {
+      return done_(Error(ErrorCode::kDevice, "data: expected memory, got out of memory"));
+    }
+    done_(std::nullopt);
+  }
+
+ private:
+  TensorArg from_;
+  Storages reads_;
+  std::function<void(const void*)> use_;
+  Device::Done done_;
+};
+
 }  // namespace
 
 TensorArg argOf(const Tensor& tensor) {
@@ -239,6 +269,12 @@ void Device::read(const Tensor& tensor, void* target, Done done) {
   Storages reads;
   reads.push_back(tensor.storage);
   queue_.submit(std::make_unique<ReadTask>(argOf(tensor), std::move(reads), target, std::move(done)));
+}
+
+void Device::consume(const Tensor& tensor, std::function<void(const void*)> use, Done done) {
+  Storages reads;
+  reads.push_back(tensor.storage);
+  queue_.submit(std::make_unique<ConsumeTask>(argOf(tensor), std::move(reads), std::move(use), std::move(done)));
 }
 
 void Device::fence(Done done) {

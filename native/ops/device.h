@@ -36,6 +36,9 @@ class Device {
   using Done = std::function<void(std::optional<Error>)>;
   void read(const Tensor& tensor, void* target, Done done);
   void fence(Done done);
+  // Calls `use` with the elements of a dense tensor when the queue gets to it, then `done` with what `use` threw; where
+  // the tensor was never computed, `use` is not called, and `done` gets the earliest error.
+  void consume(const Tensor& tensor, std::function<void(const void*)> use, Done done);
 
   Allocator& allocator() { return *allocator_; }
   Queue& queue() { return queue_; }

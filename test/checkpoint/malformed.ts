@@ -176,9 +176,10 @@ export const valid = encode(
   { format: 'pt' },
 )
 
-export function* malformed(): Generator<[name: string, bytes: Uint8Array]> {
+/** Where a third element is given, the error must name that tensor. */
+export function* malformed(): Generator<[name: string, bytes: Uint8Array, tensor?: string]> {
   for (const [name, header] of Object.entries(badHeaders)) yield [name, raw(header)]
-  for (const [name, fields] of Object.entries(badFields)) yield [name, one(fields)]
+  for (const [name, fields] of Object.entries(badFields)) yield [name, one(fields), 'a']
   for (const [name, ranges] of Object.entries(badLayouts)) {
     yield [name, raw(`{${ranges.map(([begin, end], i) => `"t${i}":${tensor(begin, end)}`).join()}}`)]
   }

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CheckpointError, type DType, device, SafetensorsFile, StateError } from '../../lib/index.ts'
+import { footprint } from '../native/workers.ts'
 import { malformed, valid } from './malformed.ts'
+import { malformedFolders, writeFiles } from './malformed-folders.ts'
 import { bytesOf, type Entry, encode, float32Entry, frame } from './writer.ts'
 
 let folder: string
@@ -17,6 +19,15 @@ function write(name: string, bytes: Uint8Array | string): string {
   mkdirSync(join(path, '..'), { recursive: true })
   writeFileSync(path, bytes)
   return path
+}
+
+function refusalOf(path: string): Error | undefined {
+  try {
+    SafetensorsFile.open(path)
+    return undefined
+  } catch (error) {
+    return error as Error
+  }
 }
 
 async function loaded(entry: Entry, dtype?: DType) {
@@ -156,23 +167,56 @@ describe('dtypes', () => {
 })
 
 describe('refusals', () => {
-  it('every malformed file is refused with a CheckpointError that names it', () => {
+  it('every malformed file is refused with a CheckpointError that names it, and the tensor', () => {
     let count = 0
-    for (const [name, bytes] of malformed()) {
+    for (const [name, bytes, tensor] of malformed()) {
       const path = write('malformed.safetensors', bytes)
-      let caught: unknown
-      try {
-        SafetensorsFile.open(path)
-      } catch (error) {
-        caught = error
-      }
-      expect(caught, name).toBeInstanceOf(CheckpointError)
-      expect((caught as Error).message, name).toMatch(/^safetensors: expected .*, got /)
-      expect((caught as Error).message, name).toContain(path)
-      expect((caught as Error).message.length, name).toBeLessThan(600)
+      const error = refusalOf(path)
+      expect(error, name).toBeInstanceOf(CheckpointError)
+      expect(error?.message, name).toMatch(/^safetensors: expected .*, got /)
+      expect(error?.message, name).toContain(path)
+      expect(error?.message, name).toContain(tensor === undefined ? '' : `tensor "${tensor}"`)
+      expect(error?.message.length, name).toBeLessThan(600)
       count++
     }
     expect(count).toBeGreaterThan(300)
+  })
+
+  it('every malformed folder is, too, with the file and the reason', () => {
+    let count = 0
+    for (const { name, at, files, reason } of malformedFolders()) {
+      const root = mkdtempSync(join(folder, 'malformed-'))
+      writeFiles(join(root, at), files)
+      const error = refusalOf(join(root, at))
+      expect(error, name).toBeInstanceOf(CheckpointError)
+      expect(error?.message, name).toMatch(reason)
+      expect(error?.message, name).toContain(root)
+      rmSync(root, { recursive: true })
+      count++
+    }
+    expect(count).toBeGreaterThan(200)
+  })
+
+  it('refusing leaves nothing: no memory, no open file, no tensor', () => {
+    const bad = [...malformed()].map(([, bytes], i) => write(`bad/${i}.safetensors`, bytes))
+    // A whole file that is refused for its partner: it was open already.
+    const shards = { a: 'whole.safetensors', b: 'cut.safetensors' }
+    const whole = encode({ a: float32Entry([250_000], new Float32Array(250_000)) })
+    write('half/whole.safetensors', whole)
+    write('half/cut.safetensors', whole.slice(0, 100))
+    write('half/model.safetensors.index.json', JSON.stringify({ weight_map: shards }))
+    const round = () => {
+      for (const path of [...bad, join(folder, 'half')]) refusalOf(path)
+    }
+    round()
+    const before = footprint()
+    const { live, tensors } = device().memory()
+    for (let i = 0; i < 10; i++) round()
+    const after = footprint()
+    expect(after.files).toBe(before.files)
+    expect(device().memory()).toMatchObject({ live, tensors })
+    // Ten rounds of some 600 files: one leaked header each would be several megabytes, one leaked map of a file much more.
+    expect(after.rssBytes - before.rssBytes).toBeLessThan(16e6)
   })
 
   it('paths that are no file', () => {
@@ -214,33 +258,10 @@ describe('shards', () => {
     expect(SafetensorsFile.open(path).names()).toEqual(['whole'])
   })
 
-  it('an index is refused for what it says', () => {
-    write('outside.safetensors', shard('a', 1))
-    const outside = join(folder, 'outside.safetensors')
-    for (const name of ['../outside.safetensors', outside, './one.safetensors', '..', '.', '', 'a\\b', 'a\0b', 'x/y']) {
-      expect(() => SafetensorsFile.open(sharded('path', { a: name })), name).toThrow(/expected shards that are plain/)
-    }
-    expect(() => SafetensorsFile.open(sharded('missing', { a: 'none.safetensors' }))).toThrow(/No such file/)
-    expect(() => SafetensorsFile.open(sharded('moved', { a: 'two.safetensors' }))).toThrow(/tensor "a" in .*none of/)
-    const texts = ['', '{}', '[]', '{"weight_map":[]}', '{"weight_map":{"a":1}}', '{"weight_map":{"a":null}}']
-    const map = '{"a":"one.safetensors"}'
-    const twice = '{"a":"one.safetensors","a":"two.safetensors"}'
-    texts.push(`{"weight_map":${twice}}`, `{"weight_map":${map},"weight_map":${map}}`, `{"weight_map":${map}`)
-    texts.push(`{"weight_map":${map}}x`, `{"weight_map":{"a":"one.safetensors"`)
-    for (const text of texts) expect(() => SafetensorsFile.open(sharded('text', text)), text).toThrow(CheckpointError)
-    sharded('broken', { a: 'one.safetensors', b: 'two.safetensors' })
-    write('broken/two.safetensors', valid.slice(0, 50))
-    expect(() => SafetensorsFile.open(join(folder, 'broken'))).toThrow(/broken\/two\.safetensors/)
-  })
-
-  it('a link may lead into the folder or to the blobs of its hub cache, not elsewhere', () => {
-    write('links/elsewhere.safetensors', shard('a', 1))
-    mkdirSync(join(folder, 'links/model'))
+  it('may be links within the folder, or to the blobs of its hub cache', () => {
+    mkdirSync(join(folder, 'links/model'), { recursive: true })
     write('links/model/real.safetensors', shard('b', 2))
-    symlinkSync('../elsewhere.safetensors', join(folder, 'links/model/out.safetensors'))
     symlinkSync('real.safetensors', join(folder, 'links/model/in.safetensors'))
-    write('links/model/model.safetensors.index.json', index({ a: 'out.safetensors' }))
-    expect(() => SafetensorsFile.open(join(folder, 'links/model'))).toThrow(/expected shards inside .*, a link to/)
     write('links/model/model.safetensors.index.json', index({ b: 'in.safetensors' }))
     expect(SafetensorsFile.open(join(folder, 'links/model')).names()).toEqual(['b'])
 
@@ -248,5 +269,12 @@ describe('shards', () => {
     write('hub/snapshots/main/model.safetensors.index.json', index({ a: 'one.safetensors' }))
     symlinkSync('../../blobs/abc', join(folder, 'hub/snapshots/main/one.safetensors'))
     expect(SafetensorsFile.open(join(folder, 'hub/snapshots/main')).names()).toEqual(['a'])
+  })
+
+  it('bring all of their tensors, as other libraries load them', () => {
+    const both = encode({ a: float32Entry([1], [1]), more: float32Entry([1], [2]) })
+    write('more/one.safetensors', both)
+    write('more/model.safetensors.index.json', index({ a: 'one.safetensors' }))
+    expect(SafetensorsFile.open(join(folder, 'more')).names()).toEqual(['a', 'more'])
   })
 })

@@ -76,8 +76,8 @@ const layers: readonly (readonly string[])[] = [
   ['errors'],
 ]
 
-/** Who may call the addon; of lib/checkpoint, only the reader of files that lives in it. */
-const addonUsers = /^lib\/(native\/.*|tensor|device|ops\/.*|checkpoint\/safetensors)\.ts$/
+/** Who may call the addon; of lib/checkpoint, what reads, writes and locks files. */
+const addonUsers = /^lib\/(native\/.*|tensor|device|ops\/.*|checkpoint\/(safetensors(-writer)?|files))\.ts$/
 
 /** `lib/ops/gemm.ts` is of `ops`, `lib/tensor.ts` of `tensor`. */
 function unitOf(path: string): string {

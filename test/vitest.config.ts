@@ -28,8 +28,8 @@ export default defineConfig({
         include: ['test/**/*.test.ts'],
         exclude: ['test/ops/**', '**/*.full.test.ts', timing],
       }),
-      // After the others, which would take the cores that it measures.
-      project({ name: 'timing', include: [timing], sequence: { groupOrder: 1 }, fileParallelism: false }),
+      // On a quiet machine and after the others, which would take the cores that it measures.
+      project({ name: 'full-timing', include: [timing], sequence: { groupOrder: 1 }, fileParallelism: false }),
       // Minutes, and a quiet machine: npm run test:full.
       project({ name: 'full', include: ['test/**/*.full.test.ts'] }),
     ],

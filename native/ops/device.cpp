@@ -115,6 +115,7 @@ void copyDense(const TensorArg& from, To* to, Convert convert) {
 }
 
 void copyOut(const TensorArg& from, void* to) {
+  if (from.count() == 0) return;  // `to` may then be null
   const auto same = [](auto x) { return x; };
   if (from.dtype == DType::kFloat16) return copyDense<uint16_t>(from, static_cast<float*>(to), floatFromFloat16);
   if (from.dtype == DType::kBFloat16) return copyDense<uint16_t>(from, static_cast<float*>(to), floatFromBFloat16);
@@ -214,6 +215,7 @@ Tensor Device::empty(const Dims& dims, DType dtype, const char* op) {
 Tensor Device::upload(const Dims& dims, DType dtype, const void* bytes) {
   Tensor tensor = empty(dims, dtype, "tensor");
   const size_t size = size_t(dims.count()) * sizeOf(dtype);
+  if (size == 0) return tensor;  // `bytes` may then be null, which memcpy does not take
   if (queue_.idle()) {
     std::memcpy(tensor.data(), bytes, size);
   } else {

@@ -12,38 +12,69 @@ afterAll(() => rmSync(work, { recursive: true, force: true }))
 const minutes = 60_000
 const found = (tool: string) => spawnSync('sh', ['-c', `command -v ${tool}`]).status === 0
 
-function build(dir: string, options: readonly string[]): string {
-  execFileSync('cmake', ['-S', root, '-B', dir, '-DCMAKE_BUILD_TYPE=Release', '-DDUOFORMER_WERROR=ON', ...options])
-  execFileSync('cmake', ['--build', dir, '--target', 'selftest', '-j2'])
-  return join(dir, 'selftest')
+/** In the addon's own build folder: it has the kernels already. */
+function buildHere(): string {
+  const options = ['build', '--target', 'selftest', '--CDDUOFORMER_WERROR=ON']
+  execFileSync(process.execPath, ['node_modules/cmake-js/bin/cmake-js', ...options], { cwd: root, stdio: 'pipe' })
+  return join(root, 'build', 'selftest')
+}
+
+function crossBuild(compiler: string): string {
+  const target = ['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64', `-DCMAKE_CXX_COMPILER=${compiler}`]
+  execFileSync('cmake', ['-S', root, '-B', work, '-DDUOFORMER_WERROR=ON', ...target], { stdio: 'pipe' })
+  execFileSync('cmake', ['--build', work, '--target', 'selftest', '-j2'], { stdio: 'pipe' })
+  return join(work, 'selftest')
 }
 
 function run(command: readonly string[], isa: string) {
   const [file, ...args] = command as [string, ...string[]]
-  return spawnSync(file, args, { encoding: 'utf8', env: { ...process.env, DUOFORMER_ISA: isa } })
+  const { status, stdout, stderr } = spawnSync(file, args, {
+    encoding: 'utf8',
+    env: { ...process.env, DUOFORMER_ISA: isa },
+  })
+  const lines = stdout.split('\n')
+  return { status, stdout, stderr, lines, failures: lines.filter((line) => line.startsWith('FAIL')) }
 }
 
+function expectPass(command: readonly string[], isa: string) {
+  const { status, stdout, stderr, lines, failures } = run(command, isa)
+  expect(lines[0], stdout + stderr).toBe(`instruction set: ${isa}`)
+  expect(failures, stderr).toEqual([])
+  expect(status, stdout + stderr).toBe(0)
+  console.log(`${isa}: ${lines.at(-2)}`)
+  return new Set(lines.filter((line) => line.startsWith('ok')).map((line) => line.split(/ +/)[1] as string))
+}
+
+const covered = [
+  ...['binary', 'unary', 'unaryBwd', 'gated', 'gatedBwd', 'cast', 'reduce', 'dropout'],
+  ...['gemm', 'gemmPack', 'gemmEpilogueBwd', 'attentionFwd', 'attentionBwd'],
+  ...['layerNorm', 'layerNormBwd', 'rmsNorm', 'rmsNormBwd', 'softmax', 'softmaxBwd'],
+]
+
 describe('native self-test', () => {
-  test('on this machine', { timeout: 15 * minutes }, () => {
-    const binary = build(join(work, 'host'), [])
-    for (const isa of process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']) {
-      const { status, stdout } = run([binary], isa)
-      expect(stdout).toContain(`instruction set: ${isa}`)
-      expect(status, stdout).toBe(0)
+  test('on this machine; and with the expected values of an op altered, every check of that op fails', {
+    timeout: 15 * minutes,
+  }, () => {
+    const binary = buildHere()
+    const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']
+    for (const isa of isas) expect([...expectPass([binary], isa)].sort()).toEqual([...covered].sort())
+    for (const op of covered) {
+      const { status, failures, lines } = run([binary, op], 'scalar')
+      expect(status, op).toBe(1)
+      expect(failures.every((line) => line.startsWith(`FAIL ${op} `))).toBe(true)
+      expect(lines.some((line) => line.startsWith(`ok   ${op} `))).toBe(false)
     }
-    expect(run([binary], 'none').stderr + run([binary], 'none').status).not.toBe('0')
+    const unknown = run([binary], 'none')
+    expect(unknown.status).toBe(2)
+    expect(unknown.stderr).toContain('DUOFORMER_ISA: expected scalar or ')
   })
 
   const cross = 'aarch64-linux-gnu-g++'
   const missing = [cross, 'qemu-aarch64'].filter((tool) => !found(tool))
   if (missing.length > 0) console.log(`skipped: NEON self-test, needs ${missing.join(' and ')}`)
   test.skipIf(missing.length > 0)('NEON, cross-compiled and emulated', { timeout: 15 * minutes }, () => {
-    const target = ['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64', `-DCMAKE_CXX_COMPILER=${cross}`]
-    const binary = build(join(work, 'neon'), target)
-    for (const isa of ['scalar', 'neon']) {
-      const { status, stdout } = run(['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu', binary], isa)
-      expect(stdout).toContain(`instruction set: ${isa}`)
-      expect(status, stdout).toBe(0)
-    }
+    const binary = crossBuild(cross)
+    const emulated = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu', binary]
+    for (const isa of ['scalar', 'neon']) expect([...expectPass(emulated, isa)].sort()).toEqual([...covered].sort())
   })
 })

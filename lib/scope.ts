@@ -34,8 +34,9 @@ export function trackNode(node: ScopedNode): void {
 }
 
 /** Takes a tensor out of the current scope, so that it outlives it. Parameters and optimiser state need this. */
-export function keep<T extends ScopedTensor>(tensor: T): T {
-  if (current?.tensors.delete(tensor)) tensor.leaveScopes()
+export function keep<T extends Disposable>(tensor: T): T {
+  const scoped = tensor as T & ScopedTensor
+  if (current?.tensors.delete(scoped)) scoped.leaveScopes()
   return tensor
 }
 

@@ -453,7 +453,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
     return search.generateStream(this, generateInputs(inputs, this.vocabSize), options)
   }
 
-  /** @internal */
+  /** Encodes the sources and makes room for what `capacity` says will be decoded: what every search begins with. */
   startDecoding(inputs: search.EncoderInputs, capacity: { rows: number; length: number }): T5Decoding {
     const shape = [inputs.batch, inputs.length]
     const pass = { training: false, seed: 0, step: 0 }

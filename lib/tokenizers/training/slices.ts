@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 
 /** Longest run of a training without a turn for other events. */
-const sliceMs = 3
+const sliceMs = 2
 
 /** Steps of a few nanoseconds that may be made between two looks at the clock. */
 const blockLength = 4096

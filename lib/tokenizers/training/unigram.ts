@@ -62,17 +62,20 @@ export async function trainUnigram(texts: Texts, options: UnigramOptions = {}): 
   const slices = new Slices(signal)
   const words = await countWords(op, texts, JSON.stringify(t5TokenizerJson(t5Specials.length, 0, byteFallback)), slices)
   const specials = byteFallback ? [...t5Specials, ...byteTokens] : t5Specials
-  const alphabet = [...new Set([...(await alphabetOf(words, limitAlphabet, slices)), ...specials.join('')])]
-  const size = vocabSize - specials.length - extraIds
+  const characters = await alphabetOf(words, Infinity, slices)
+  const spelling = new Set(specials.join(''))
+  const unseen = [...spelling].filter((character) => !characters.has(character))
+  const alphabet = [...characters].filter((character, i) => i < limitAlphabet || spelling.has(character))
+  const size = vocabSize - specials.length - extraIds - unseen.length
   if (alphabet.length > size) {
-    const needs = `${specials.length} special tokens, ${extraIds} sentinels and ${alphabet.length} characters`
-    throw new ConfigError(
-      `${op}: expected vocabSize >= ${vocabSize + alphabet.length - size} for ${needs}, got ${vocabSize}`,
-    )
+    const needs = `${specials.length} special tokens, ${extraIds} sentinels and ${alphabet.length + unseen.length} characters`
+    const needed = vocabSize + alphabet.length - size
+    throw new ConfigError(`${op}: expected vocabSize >= ${needed} for ${needs}, got ${vocabSize}`)
   }
-  const spelt = await spell(words, alphabet, slices)
   const settings = { size, maxPieceLength, seedSize, shrinkingFactor, nSubIterations }
-  const pieces = withCharacters(await learnPieces(spelt, settings, slices), alphabet)
+  const learnt = await learnPieces(await spell(words, alphabet, slices), settings, slices)
+  const [, lowest] = learnt.at(-1) as ScoredPiece
+  const pieces = [...learnt, ...unseen.map((character) => [character, lowest] as const)]
   const vocab = withSpecials(pieces, specials)
   const json = t5TokenizerJson(vocab.length, extraIds, byteFallback)
   const config = {
@@ -85,13 +88,6 @@ export async function trainUnigram(texts: Texts, options: UnigramOptions = {}): 
     additional_special_tokens: sentinels(extraIds),
   }
   return Tokenizer.fromFiles(filesOf({ ...json, model: { ...(json.model as object), vocab } }, config), op)
-}
-
-/** Characters that are in special tokens alone come last. */
-function withCharacters(pieces: readonly ScoredPiece[], alphabet: readonly string[]): ScoredPiece[] {
-  const known = new Set(pieces.map(([piece]) => piece))
-  const [, lowest] = pieces.at(-1) as ScoredPiece
-  return [...pieces, ...alphabet.filter((character) => !known.has(character)).map((each) => [each, lowest] as const)]
 }
 
 /**

@@ -30,7 +30,17 @@ import {
   tokenLabels,
   tokenLoss,
 } from './heads.ts'
-import { type ArrayInput, expectBelow, expectTokens, type IntegerGrid, integers, maskOf, packed } from './inputs.ts'
+import {
+  type ArrayInput,
+  expectBelow,
+  expectTokens,
+  type IdInputs,
+  type IntegerGrid,
+  idsOf,
+  integers,
+  maskOf,
+  packed,
+} from './inputs.ts'
 import { type Family, type ModelOptions, PreTrainedModel } from './model.ts'
 
 // ---------------------------------------------------------------- layers
@@ -176,7 +186,7 @@ export class ElectraTrunk {
    */
   pack(op: string, inputs: ElectraInputs, keepMasked: (index: number) => boolean): ElectraBatch {
     const { vocabSize, typeVocabSize, maxPositionEmbeddings } = this.config
-    const ids = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
+    const ids = idsOf(op, inputs)
     expectTokens(op, 'inputIds', ids)
     expectBelow(op, 'inputIds', ids, vocabSize)
     const [batch, length] = ids.shape as [number, number]
@@ -231,9 +241,7 @@ function filled(shape: readonly number[], value: number): IntegerGrid {
 
 // ---------------------------------------------------------------- what the classes take and give
 
-export interface ElectraInputs {
-  /** (B, T) ids. */
-  readonly inputIds: ArrayInput
+export interface ElectraInputs extends IdInputs {
   /** (B, T), 1 where a token is real; any pattern. @default all 1 */
   readonly attentionMask?: ArrayInput
   /** (B, T), which of two texts a token is of. @default all 0 */
@@ -461,8 +469,8 @@ export class ElectraForMaskedLM extends ElectraWithHead {
 }
 
 /** (B, T) of the ids. */
-function shapeOf(op: string, { inputIds }: ElectraInputs): readonly number[] {
-  return integers(op, 'inputIds', inputIds, ['batch', 'length']).shape
+function shapeOf(op: string, inputs: ElectraInputs): readonly number[] {
+  return idsOf(op, inputs).shape
 }
 
 export interface ElectraClassifierInputs extends ElectraInputs {
@@ -559,7 +567,7 @@ export class ElectraForQuestionAnswering extends ElectraWithHead {
 }
 
 export interface ElectraMultipleChoiceInputs
-  extends Omit<ElectraInputs, 'inputIds' | 'attentionMask' | 'tokenTypeIds'> {
+  extends Omit<ElectraInputs, 'inputIds' | 'shape' | 'attentionMask' | 'tokenTypeIds'> {
   /** (B, C, T) ids: C texts to choose from. */
   readonly inputIds: ArrayInput
   readonly attentionMask?: ArrayInput

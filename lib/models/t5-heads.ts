@@ -13,7 +13,7 @@ import {
   tokenLabels,
   tokenLoss,
 } from './heads.ts'
-import { type ArrayInput, type IntegerGrid, integers, maskOf } from './inputs.ts'
+import { type ArrayInput, type IntegerGrid, idsOf, maskOf } from './inputs.ts'
 import type { ModelOptions } from './model.ts'
 import {
   type OutputOptions,
@@ -63,7 +63,7 @@ export class T5ForSequenceClassification extends T5Model {
     const run = this.nextRun(inputs)
     return scope(() => {
       const encoded = this.trunk.encode(op, inputs, run)
-      const ids = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
+      const ids = idsOf(op, inputs)
       const ends = lastEnds(op, ids, this.config.eosTokenId)
       const rows = rowsOf(ids, maskOf(op, 'decoderAttentionMask', undefined, ids.shape))
       const decoded = { rows, ...this.trunk.decode(shiftRight(ids, this.config), rows, encoded, run) }
@@ -121,7 +121,7 @@ export class T5ForTokenClassification extends T5Model {
     const op = this.constructor.name
     const run = this.nextRun({})
     return scope(() => {
-      const { shape } = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
+      const { shape } = idsOf(op, inputs)
       const labels = inputs.labels ? tokenLabels(op, inputs.labels, shape, this.config.numLabels) : null
       const keeps = (i: number) => labels !== null && labels.data[i] !== ignored
       const { rows, hidden } = this.trunk.encode(op, inputs, run, keeps)
@@ -150,7 +150,7 @@ export class T5ForQuestionAnswering extends T5Model {
     const run = this.nextRun(inputs)
     return scope(() => {
       const encoded = this.trunk.encode(op, inputs, run)
-      const ids = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
+      const ids = idsOf(op, inputs)
       const rows = rowsOf(ids, maskOf(op, 'decoderAttentionMask', undefined, ids.shape))
       const decoded = { rows, ...this.trunk.decode(shiftRight(ids, this.config), rows, encoded, run) }
       const { batch, maxLength } = rows.packing

@@ -33,7 +33,6 @@ export * as optim from './optim/index.ts'
 export { Packing, type PackingTensors } from './packing.ts'
 export { keep, scope } from './scope.ts'
 export { Tensor, type TensorOptions } from './tensor.ts'
-export { AutoTokenizer } from './tokenizers/auto.ts'
 export type { BatchEncoding, Encoding, ModelInputs } from './tokenizers/encoding.ts'
 export type {
   EncodeBatchOptions,

@@ -1,4 +1,5 @@
 export * from './auto.ts'
+export { AutoTokenizer } from './auto-tokenizer.ts'
 export * from './electra.ts'
 export { type ElectraConfig, parseElectraConfig } from './electra-config.ts'
 export * from './electra-joint.ts'

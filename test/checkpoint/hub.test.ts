@@ -452,7 +452,7 @@ describe('a folder', () => {
       'a b',
       `${'x'.repeat(97)}`,
     ]) {
-      await expect(resolve(path), path).rejects.toThrow(/expected a folder with config\.json, got nothing at/)
+      await expect(resolve(path), path).rejects.toThrow(/expected a folder or a hub id, got nothing at/)
     }
     writeFileSync(join(cacheDir, 'file'), '')
     await expect(resolve(join(cacheDir, 'file'))).rejects.toThrow(/got a file at/)

@@ -558,10 +558,8 @@ export class ElectraForQuestionAnswering extends ElectraWithHead {
   forward(inputs: ElectraInputs & SpanInputs): SpanOutput & ElectraSeen {
     const run = this.nextRun(inputs)
     return scope(() => {
-      const { rows, hidden, seen } = this.encode(inputs, run, () => true)
-      const { batch, maxLength } = rows.packing
-      const logits = this.#outputs.forward(hidden)
-      return { ...spanOutput(this.constructor.name, logits, batch, maxLength, inputs), ...seen }
+      const { rows, hidden, seen } = this.encode(inputs, run, () => inputs.outputMasked ?? true)
+      return { ...spanOutput(this.constructor.name, this.#outputs.forward(hidden), rows, inputs), ...seen }
     })
   }
 }

@@ -1,3 +1,17 @@
+import { ConfigError } from '../errors.ts'
+import {
+  AutoModelForTokenClassification,
+  ElectraForTokenClassification,
+  T5ForTokenClassification,
+} from '../models/index.ts'
+import type { Encoding } from '../tokenizers/encoding.ts'
+import type { Tokenizer } from '../tokenizers/tokenizer.ts'
+import { entityGroups, type ScoredToken, tag, withoutOverlaps } from './entity-groups.ts'
+import { evaluate } from './evaluate.ts'
+import { checkedBy, choice, integer, textOf, texts } from './options.ts'
+import { softmax } from './scores.ts'
+import type { Task, TaskContext } from './task.ts'
+
 /**
  * How tokens become entities: `'none'` gives tokens; the others join neighbours of one entity. `'simple'` takes each token's
  * own class; `'first'`, `'average'` and `'max'` give the tokens of a word one class, that of its first token, of the mean of
@@ -42,4 +56,89 @@ export interface EntityGroup {
   /** Where it stands in the text, in UTF-16 units: `text.slice(start, end)`. */
   start: number
   end: number
+}
+
+type Context = TaskContext<T5ForTokenClassification | ElectraForTokenClassification>
+
+/** Names the class of each token: persons, places, parts of speech. */
+export const tokenClassification: Task<string, TokenClassificationOptions, Entity[] | EntityGroup[], Context['model']> =
+  {
+    classes: [T5ForTokenClassification, ElectraForTokenClassification],
+    loader: AutoModelForTokenClassification,
+    checkOptions: checkedBy<TokenClassificationOptions>({
+      aggregationStrategy: choice('none', 'simple', 'first', 'average', 'max'),
+      ignoreLabels: texts,
+      stride: integer(0),
+    }),
+    checkInput: (op, input) => textOf(op, input),
+    async run(context, inputs, { aggregationStrategy: strategy = 'none', ignoreLabels = ['O'], stride }) {
+      const { tokenizer, model } = context
+      const batch = await tokenizer.encode(inputs, { paddingSide: 'right', ...windowing(context, strategy, stride) })
+      const { logits } = await evaluate(context, () => ({ logits: model.forward(batch).logits }))
+      const { id2label, numLabels } = model.config
+      const naming = { id2label, textOf: (words: readonly string[]) => tokenizer.convertTokensToString(words) }
+      const windows = batch.encodings.map((encoding, row) => {
+        const rows = logits.subarray(row * batch.shape[1] * numLabels)
+        const tokens = scoredTokens(
+          encoding,
+          rows,
+          numLabels,
+          tokenizer,
+          inputs[batch.overflowToSampleMapping[row] as number] as string,
+        )
+        if (strategy !== 'none') {
+          return entityGroups([...tokens.values()], strategy, naming).filter(
+            ({ entityGroup }) => !ignoreLabels.includes(entityGroup),
+          )
+        }
+        return [...tokens].flatMap(([index, token]) => {
+          const { entity, ...rest } = tag(token, naming)
+          return ignoreLabels.includes(entity) ? [] : [{ entity, index, ...rest }]
+        })
+      })
+      return inputs.map((_, i) => {
+        const own = windows.filter((_, row) => batch.overflowToSampleMapping[row] === i)
+        return own.length === 1 ? (own[0] as Entity[] | EntityGroup[]) : withoutOverlaps(own.flat() as EntityGroup[])
+      })
+    },
+  }
+
+/** How texts beyond the tokenizer's limit are read: cut, or in windows. */
+function windowing({ op, tokenizer }: Context, strategy: AggregationStrategy, stride: number | undefined) {
+  if (stride !== undefined && strategy === 'none') {
+    throw new ConfigError(`${op}: expected an aggregationStrategy with stride, got none: windows overlap`)
+  }
+  if (tokenizer.modelMaxLength === Number.POSITIVE_INFINITY) return {}
+  return { truncation: true, ...(stride !== undefined && { stride, returnOverflowingTokens: true }) }
+}
+
+/** The tokens of a text by their place, without special ones. @param logits of the text's row, from its first token. */
+function scoredTokens(
+  { tokens, inputIds, offsets, specialTokensMask }: Encoding,
+  logits: Float32Array,
+  numLabels: number,
+  tokenizer: Tokenizer,
+  text: string,
+): Map<number, ScoredToken> {
+  const result = new Map<number, ScoredToken>()
+  tokens.forEach((token, i) => {
+    if (specialTokensMask[i]) return
+    const [start, end] = offsets.subarray(2 * i, 2 * i + 2) as unknown as [number, number]
+    const source = text.slice(start, end)
+    const isUnknown = inputIds[i] === tokenizer.unkTokenId
+    result.set(i, {
+      scores: softmax(logits.subarray(i * numLabels, (i + 1) * numLabels)),
+      word: isUnknown ? source : token,
+      start,
+      end,
+      isSubword: !isUnknown && isSubword(tokenizer, token, text, start, source),
+    })
+  })
+  return result
+}
+
+/** Where a vocabulary does not mark what goes on with a word, a token does so unless a space stands before or in it. */
+function isSubword({ continuingPrefix }: Tokenizer, token: string, text: string, start: number, source: string) {
+  if (continuingPrefix !== null) return [...token].length !== [...source].length
+  return start > 0 && !text.slice(start - 1, start + 1).includes(' ')
 }

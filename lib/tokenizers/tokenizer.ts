@@ -190,6 +190,17 @@ export class Tokenizer {
     return this.#vocabulary.tokens[id] ?? null
   }
 
+  /** Text of tokens as the vocabulary has them, which need not be in it. */
+  convertTokensToString(tokens: readonly string[]): string {
+    const decoder = this.#library.getDecoder()
+    return decoder ? decoder.decode([...tokens]) : tokens.join(' ')
+  }
+
+  /** @internal What tokens begin with that go on with a word; null where the vocabulary does not mark them. */
+  get continuingPrefix(): string | null {
+    return this.#vocabulary.continuingPrefix
+  }
+
   /** Special tokens that surround a text, or a pair of texts. */
   numSpecialTokensToAdd(pair = false): number {
     return this.#template[pair ? 'pair' : 'single'].filter((piece) => piece.kind === 'special').length

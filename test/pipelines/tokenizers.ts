@@ -71,6 +71,7 @@ export function writeWordPiece(folder: string, modelMaxLength: number): number {
     cls_token: '[CLS]',
     sep_token: '[SEP]',
     mask_token: '[MASK]',
+    model_input_names: ['input_ids', 'token_type_ids', 'attention_mask'],
   })
   return Object.keys(vocab).length
 }

@@ -1,25 +1,16 @@
-import { CheckpointError, ConfigError, describe, StateError } from '../errors.ts'
-import { AutoTokenizer, type PreTrainedModel, type PretrainedOptions } from '../models/index.ts'
+import { CheckpointError, ConfigError, describe } from '../errors.ts'
+import { AutoTokenizer, type PretrainedOptions } from '../models/index.ts'
 import { Tokenizer } from '../tokenizers/tokenizer.ts'
-import { mapBatches, streamBatches } from './batches.ts'
+import { type AnyModel, type AnyTask, BoundTask, expectBatchSize } from './bound-task.ts'
 import { featureExtraction } from './feature-extraction.ts'
 import { fillMask } from './fill-mask.ts'
-import { expectOptions, integer, signal as signalCheck, textOf } from './options.ts'
 import { questionAnswering } from './question-answering.ts'
 import { replacedTokenDetection } from './replaced-token-detection.ts'
-import type { Task, TaskContext } from './task.ts'
+import type { Task } from './task.ts'
 import { textClassification } from './text-classification.ts'
-import { type GenerationTask, summarization, text2textGeneration, translation } from './text2text-generation.ts'
+import { summarization, text2textGeneration, translation } from './text2text-generation.ts'
 import { tokenClassification } from './token-classification.ts'
-import type {
-  Pipeline,
-  PipelineCallOptions,
-  PipelineInput,
-  PipelineModel,
-  PipelineOptions,
-  PipelineTask,
-  PipelineTasks,
-} from './types.ts'
+import type { Pipeline, PipelineInput, PipelineModel, PipelineOptions, PipelineTask, PipelineTasks } from './types.ts'
 
 type TaskOf<T extends PipelineTask> = Task<
   PipelineInput<T>,
@@ -39,10 +30,6 @@ const tasks: { readonly [T in PipelineTask]: TaskOf<T> } = {
   'feature-extraction': featureExtraction,
   'replaced-token-detection': replacedTokenDetection,
 }
-
-// What all tasks have in common once a name has chosen one: nobody but its own functions looks into these.
-type AnyModel = PreTrainedModel<{ readonly json: Readonly<Record<string, unknown>> }>
-type AnyTask = Task<unknown, object, unknown, AnyModel> & Partial<Pick<GenerationTask<object, unknown>, 'stream'>>
 
 const defaultBatchSize = 8
 
@@ -69,7 +56,7 @@ export async function pipeline<T extends PipelineTask>(
   }
   const definition = tasks[task] as unknown as AnyTask
   const { tokenizer: given, batchSize = defaultBatchSize, ...pretrained } = options
-  expectOptions('pipeline', { batchSize }, callChecks)
+  expectBatchSize('pipeline', batchSize)
   if (typeof model !== 'string') {
     expectModel(task, definition, model)
     if (given === undefined) {
@@ -78,15 +65,27 @@ export async function pipeline<T extends PipelineTask>(
   }
   const tokenizer = await tokenizerOf(given ?? (model as string), model, pretrained)
   const loaded = typeof model === 'string' ? await loadModel(task, definition, model, pretrained) : null
-  return bind(task, definition, {
+  const bound = new BoundTask({
+    op: task,
+    task: definition,
     model: loaded ?? (model as unknown as AnyModel),
     tokenizer,
     batchSize,
-    owned: loaded,
-  }) as Pipeline<T>
+    ownsModel: loaded !== null,
+  })
+  return functionOf(bound, definition, { task, model: loaded ?? model, tokenizer }) as Pipeline<T>
 }
 
-const callChecks = { batchSize: integer(1), signal: signalCheck }
+/** What the user calls. */
+function functionOf(bound: BoundTask, { stream }: AnyTask, properties: object): unknown {
+  const dispose = () => bound.dispose()
+  return Object.assign((...args: Parameters<BoundTask['call']>) => bound.call(...args), {
+    ...properties,
+    dispose,
+    [Symbol.dispose]: dispose,
+    ...(stream && { stream: (...args: Parameters<BoundTask['stream']>) => bound.stream(...args) }),
+  })
+}
 
 function expectModel(task: string, { classes }: AnyTask, model: unknown): void {
   if (classes.some((Class) => model instanceof Class)) return
@@ -129,76 +128,4 @@ async function loadModel(
   throw new CheckpointError(
     `pipeline: expected a model trained for ${task} in ${idOrPath}, got one without ${missing[0]}: fine-tune it first`,
   )
-}
-
-interface Parts {
-  readonly model: AnyModel
-  readonly tokenizer: Tokenizer
-  readonly batchSize: number
-  /** The model, if it goes with the pipeline. */
-  readonly owned: AnyModel | null
-}
-
-type CallOptions = PipelineCallOptions & Readonly<Record<string, unknown>>
-
-function bind(op: PipelineTask, task: AnyTask, { model, tokenizer, batchSize, owned }: Parts): unknown {
-  let disposed = false
-  const contextOf = (signal: AbortSignal | undefined): TaskContext<AnyModel> => {
-    if (disposed) throw new StateError(`${op}: expected a pipeline that is not disposed, got a disposed one`)
-    return { op, model, tokenizer, signal }
-  }
-  const prepare = ({ batchSize: size = batchSize, signal, ...options }: CallOptions) => {
-    expectOptions(op, { batchSize: size, signal }, callChecks)
-    task.checkOptions(op, options)
-    const run = (inputs: readonly unknown[]) => {
-      const context = contextOf(signal)
-      signal?.throwIfAborted()
-      return task.run(
-        context,
-        inputs.map((input) => task.checkInput(op, input)),
-        options,
-      )
-    }
-    return { run, size }
-  }
-  const one = async (input: unknown, options: CallOptions) => {
-    const { run } = prepare(options)
-    const [output] = await run([input])
-    return output
-  }
-  const all = async (inputs: readonly unknown[], options: CallOptions) => {
-    const { run, size } = prepare(options)
-    contextOf(options.signal)
-    for (const input of inputs) task.checkInput(op, input)
-    return mapBatches(inputs, size, run)
-  }
-  async function* each(inputs: AsyncIterable<unknown> | Iterable<unknown>, options: CallOptions) {
-    const { run, size } = prepare(options)
-    yield* streamBatches(inputs, size, run)
-  }
-  async function* stream(input: unknown, { signal, ...options }: CallOptions = {}) {
-    expectOptions(op, { signal }, callChecks)
-    task.checkOptions(op, options)
-    yield* task.stream?.(contextOf(signal) as never, textOf(op, input), options) ?? []
-  }
-  const call = (input: unknown, options: CallOptions = {}) => {
-    if (Array.isArray(input)) return all(input, options)
-    return isIterable(input) ? each(input, options) : one(input, options)
-  }
-  const dispose = () => {
-    disposed = true
-    owned?.dispose()
-  }
-  return Object.assign(call, {
-    task: op,
-    model,
-    tokenizer,
-    dispose,
-    [Symbol.dispose]: dispose,
-    ...(task.stream && { stream }),
-  })
-}
-
-function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {
-  return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
 }

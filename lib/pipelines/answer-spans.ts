@@ -7,7 +7,7 @@ export interface WindowLogits {
   readonly end: ArrayLike<number>
   /** Which tokens are of the context. */
   readonly isContext: readonly boolean[]
-  /** Tokens beside the context that share its probability: the classification token, where there is one. */
+  /** Tokens beside the context that take a share of its probability: the classification token, where there is one. */
   readonly nullTokens: readonly number[]
 }
 
@@ -29,11 +29,10 @@ export function bestSpans(
     softmax(Array.from(window.isContext, (_, i) => (counts(i) ? (logits[i] as number) : Number.NEGATIVE_INFINITY)))
   const [start, end] = [probabilities(window.start), probabilities(window.end)]
   const candidates: Span[] = []
-  // The first token stands for "no answer", and is none itself.
-  for (let s = 1; s < start.length; s++) {
-    if (!counts(s)) continue
+  for (let s = 0; s < start.length; s++) {
+    if (!window.isContext[s]) continue
     for (let e = s; e < Math.min(s + maxLength, end.length); e++) {
-      if (counts(e)) candidates.push({ start: s, end: e, score: (start[s] as number) * (end[e] as number) })
+      if (window.isContext[e]) candidates.push({ start: s, end: e, score: (start[s] as number) * (end[e] as number) })
     }
   }
   const scores = candidates.map(({ score }) => score)

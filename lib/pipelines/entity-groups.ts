@@ -5,6 +5,8 @@ import type { AggregationStrategy, EntityGroup } from './token-classification.ts
 
 /** A token with its scores. */
 export interface ScoredToken {
+  /** Place among the tokens of the text, special ones included. */
+  readonly index: number
   /** Probability of each class. */
   readonly scores: Float64Array
   readonly word: string

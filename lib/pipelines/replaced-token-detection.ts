@@ -46,8 +46,8 @@ export const replacedTokenDetection: Task<
       tokens.flatMap((token, t) => {
         if (specialTokensMask[t]) return []
         const score = sigmoid(logits[row * batch.shape[1] + t] as number)
-        const [start, end] = offsets.subarray(2 * t, 2 * t + 2) as unknown as [number, number]
-        return [{ token, start, end, score, replaced: score >= threshold }]
+        const [start, end] = [offsets[2 * t] as number, offsets[2 * t + 1] as number]
+        return { token, start, end, score, replaced: score >= threshold }
       }),
     )
   },

@@ -6,7 +6,7 @@ import {
 } from '../models/index.ts'
 import type { Encoding } from '../tokenizers/encoding.ts'
 import type { Tokenizer } from '../tokenizers/tokenizer.ts'
-import { entityGroups, type ScoredToken, tag, withoutOverlaps } from './entity-groups.ts'
+import { entityGroups, type Naming, type ScoredToken, tag, withoutOverlaps } from './entity-groups.ts'
 import { evaluate } from './evaluate.ts'
 import { checkedBy, choice, integer, textOf, texts } from './options.ts'
 import { softmax } from './scores.ts'
@@ -58,53 +58,44 @@ export interface EntityGroup {
   end: number
 }
 
-type Context = TaskContext<T5ForTokenClassification | ElectraForTokenClassification>
+type Model = T5ForTokenClassification | ElectraForTokenClassification
 
 /** Names the class of each token: persons, places, parts of speech. */
-export const tokenClassification: Task<string, TokenClassificationOptions, Entity[] | EntityGroup[], Context['model']> =
-  {
-    classes: [T5ForTokenClassification, ElectraForTokenClassification],
-    loader: AutoModelForTokenClassification,
-    checkOptions: checkedBy<TokenClassificationOptions>({
-      aggregationStrategy: choice('none', 'simple', 'first', 'average', 'max'),
-      ignoreLabels: texts,
-      stride: integer(0),
-    }),
-    checkInput: (op, input) => textOf(op, input),
-    async run(context, inputs, { aggregationStrategy: strategy = 'none', ignoreLabels = ['O'], stride }) {
-      const { tokenizer, model } = context
-      const batch = await tokenizer.encode(inputs, { paddingSide: 'right', ...windowing(context, strategy, stride) })
-      const { logits } = await evaluate(context, () => ({ logits: model.forward(batch).logits }))
-      const { id2label, numLabels } = model.config
-      const naming = { id2label, textOf: (words: readonly string[]) => tokenizer.convertTokensToString(words) }
-      const windows = batch.encodings.map((encoding, row) => {
-        const rows = logits.subarray(row * batch.shape[1] * numLabels)
-        const tokens = scoredTokens(
-          encoding,
-          rows,
-          numLabels,
-          tokenizer,
-          inputs[batch.overflowToSampleMapping[row] as number] as string,
-        )
-        if (strategy !== 'none') {
-          return entityGroups([...tokens.values()], strategy, naming).filter(
-            ({ entityGroup }) => !ignoreLabels.includes(entityGroup),
-          )
-        }
-        return [...tokens].flatMap(([index, token]) => {
-          const { entity, ...rest } = tag(token, naming)
-          return ignoreLabels.includes(entity) ? [] : [{ entity, index, ...rest }]
-        })
-      })
-      return inputs.map((_, i) => {
-        const own = windows.filter((_, row) => batch.overflowToSampleMapping[row] === i)
-        return own.length === 1 ? (own[0] as Entity[] | EntityGroup[]) : withoutOverlaps(own.flat() as EntityGroup[])
-      })
-    },
-  }
+export const tokenClassification: Task<string, TokenClassificationOptions, Entity[] | EntityGroup[], Model> = {
+  classes: [T5ForTokenClassification, ElectraForTokenClassification],
+  loader: AutoModelForTokenClassification,
+  checkOptions: checkedBy<TokenClassificationOptions>({
+    aggregationStrategy: choice('none', 'simple', 'first', 'average', 'max'),
+    ignoreLabels: texts,
+    stride: integer(0),
+  }),
+  checkInput: (op, input) => textOf(op, input),
+  async run(context, inputs, { aggregationStrategy: strategy = 'none', ignoreLabels = ['O'], stride }) {
+    const { tokenizer, model } = context
+    const batch = await tokenizer.encode(inputs, { paddingSide: 'right', ...windowing(context, strategy, stride) })
+    const { logits } = await evaluate(context, () => ({ logits: model.forward(batch).logits }))
+    const { id2label, numLabels } = model.config
+    const naming = { id2label, textOf: (words: readonly string[]) => tokenizer.convertTokensToString(words) }
+    const windows = inputs.map((): (Entity[] | EntityGroup[])[] => [])
+    batch.encodings.forEach((encoding, row) => {
+      const sample = batch.overflowToSampleMapping[row] as number
+      const rows = logits.subarray(row * batch.shape[1] * numLabels, (row + 1) * batch.shape[1] * numLabels)
+      const tokens = scoredTokens(tokenizer, inputs[sample] as string, encoding, rows)
+      windows[sample]?.push(
+        strategy === 'none'
+          ? entitiesOf(tokens, naming).filter(({ entity }) => !ignoreLabels.includes(entity))
+          : entityGroups(tokens, strategy, naming).filter(({ entityGroup }) => !ignoreLabels.includes(entityGroup)),
+      )
+    })
+    // Only groups are found in windows that overlap.
+    return windows.map((found) =>
+      found.length === 1 ? (found[0] as Entity[] | EntityGroup[]) : withoutOverlaps(found.flat() as EntityGroup[]),
+    )
+  },
+}
 
 /** How texts beyond the tokenizer's limit are read: cut, or in windows. */
-function windowing({ op, tokenizer }: Context, strategy: AggregationStrategy, stride: number | undefined) {
+function windowing({ op, tokenizer }: TaskContext<Model>, strategy: AggregationStrategy, stride: number | undefined) {
   if (stride !== undefined && strategy === 'none') {
     throw new ConfigError(`${op}: expected an aggregationStrategy with stride, got none: windows overlap`)
   }
@@ -112,29 +103,31 @@ function windowing({ op, tokenizer }: Context, strategy: AggregationStrategy, st
   return { truncation: true, ...(stride !== undefined && { stride, returnOverflowingTokens: true }) }
 }
 
-/** The tokens of a text by their place, without special ones. @param logits of the text's row, from its first token. */
-function scoredTokens(
-  { tokens, inputIds, offsets, specialTokensMask }: Encoding,
-  logits: Float32Array,
-  numLabels: number,
-  tokenizer: Tokenizer,
-  text: string,
-): Map<number, ScoredToken> {
-  const result = new Map<number, ScoredToken>()
-  tokens.forEach((token, i) => {
-    if (specialTokensMask[i]) return
-    const [start, end] = offsets.subarray(2 * i, 2 * i + 2) as unknown as [number, number]
+function entitiesOf(tokens: readonly ScoredToken[], naming: Naming): Entity[] {
+  return tokens.map((token) => {
+    const { entity, ...place } = tag(token, naming)
+    return { entity, index: token.index, ...place }
+  })
+}
+
+/** The tokens of a text but for special ones. @param logits (T · numLabels) of the text. */
+function scoredTokens(tokenizer: Tokenizer, text: string, encoding: Encoding, logits: Float32Array): ScoredToken[] {
+  const { tokens, inputIds, offsets, specialTokensMask } = encoding
+  const numLabels = logits.length / tokens.length
+  return tokens.flatMap((token, index) => {
+    if (specialTokensMask[index]) return []
+    const [start, end] = [offsets[2 * index] as number, offsets[2 * index + 1] as number]
     const source = text.slice(start, end)
-    const isUnknown = inputIds[i] === tokenizer.unkTokenId
-    result.set(i, {
-      scores: softmax(logits.subarray(i * numLabels, (i + 1) * numLabels)),
+    const isUnknown = inputIds[index] === tokenizer.unkTokenId
+    return {
+      index,
+      scores: softmax(logits.subarray(index * numLabels, (index + 1) * numLabels)),
       word: isUnknown ? source : token,
       start,
       end,
       isSubword: !isUnknown && isSubword(tokenizer, token, text, start, source),
-    })
+    }
   })
-  return result
 }
 
 /** Where a vocabulary does not mark what goes on with a word, a token does so unless a space stands before or in it. */

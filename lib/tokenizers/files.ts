@@ -33,7 +33,8 @@ function missing(folder: string): string {
   if (!existsSync(folder))
     return `tokenizer: expected a folder with tokenizer.json, got ${folder}, which does not exist`
   const slow = slowFiles.find((name) => existsSync(join(folder, name)))
-  if (!slow) return `tokenizer: expected tokenizer.json in ${folder}, got none`
+  if (!slow)
+    return `tokenizer: expected tokenizer.json in ${folder}, got none; copy the model's tokenizer there, or save one with savePretrained`
   return `tokenizer: expected tokenizer.json in ${folder}, got ${slow} alone; Python's AutoTokenizer.from_pretrained(folder).save_pretrained(folder) makes one of it`
 }
 

@@ -62,6 +62,8 @@ export interface ModelClass<M, C> {
   readonly family: Family<C>
   /** Paths of parameters that a checkpoint of another head does not have; null where there is no head. */
   readonly head: RegExp | null
+  /** Names in files of what a whole model has and this part of it leaves out. @default none */
+  readonly leftOut?: RegExp
 }
 
 /** Base of all models: parameters, modes, loading. */
@@ -243,7 +245,8 @@ export async function load<M extends PreTrainedModel<C>, C extends { readonly js
     await on.synchronize()
     await model.readFolder(folder)
     model.configText = configFile.text
-    model.loadReport = { missing: source.missing, unexpected: source.unexpected() }
+    const unexpected = source.unexpected().filter((name) => !Model.leftOut?.test(name))
+    model.loadReport = { missing: source.missing, unexpected }
     warnAbout(folder, model.loadReport)
     return model.eval()
   } catch (error) {

@@ -607,6 +607,7 @@ export interface T5EncoderOutput {
 
 /** T5's encoder alone. */
 export class T5EncoderModel extends T5Model {
+  static readonly leftOut = /^(decoder|lm_head)\./
   readonly trunk: T5Trunk
 
   constructor(config: T5Config, options?: ModelOptions) {

@@ -402,6 +402,11 @@ describe('checkpoints', () => {
         using loaded = await load()
         expect(loaded.loadReport).toEqual({ missing: [], unexpected: [] })
       }
+      {
+        // An encoder alone leaves the decoder out: nobody needs to be told.
+        using encoder = await T5EncoderModel.fromPretrained(folder)
+        expect(encoder.loadReport).toEqual({ missing: [], unexpected: [] })
+      }
       expect(warnings).not.toHaveBeenCalled()
       await write({ 'decoder.adapter.weight': table })
       {

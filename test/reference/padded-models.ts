@@ -92,9 +92,9 @@ function attention(q: Matrix, k: Matrix, v: Matrix, { heads, scale, sees, bias }
   const size = q.columns / heads
   const o = new Float64Array(q.data.length)
   const [queries, keys] = [rowsOf(q), rowsOf(k)]
-  for (let h = 0; h < heads; h++) {
-    for (let i = 0; i < queries; i++) {
-      const seen = Array.from({ length: keys }, (_, j) => j).filter((j) => sees(i, j))
+  for (let i = 0; i < queries; i++) {
+    const seen = Array.from({ length: keys }, (_, j) => j).filter((j) => sees(i, j))
+    for (let h = 0; h < heads; h++) {
       const scores = seen.map((j) => {
         let sum = 0
         for (let d = h * size; d < (h + 1) * size; d++) sum += q.data[i * q.columns + d]! * k.data[j * k.columns + d]!

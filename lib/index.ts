@@ -20,6 +20,7 @@ export {
   type Device,
   device,
   type MemoryUse,
+  type OpCounter,
   runtimeInfo,
   setThreads,
 } from './device.ts'

@@ -74,12 +74,20 @@ export class ElectraEmbeddings {
     this.norm = shared.norm ?? new LayerNorm(build.at('norm'), embeddingSize, layerNormEps)
   }
 
-  /** Ids, each (N) int32. @returns (N, embeddingSize). */
+  /** Ids, each (N) int32. @returns (N, embeddingSize) float32. */
   forward(ids: Tensor, positions: Tensor, types: Tensor): Tensor {
-    const tables = [this.word.weight, this.position.weight, this.tokenType.weight]
-    // Looking the padding id up teaches its row nothing.
-    const sum = ops.embeddingSum(tables, [ids, positions, types], { paddingIdx: this.config.padTokenId })
-    return this.norm.forward(sum)
+    return this.norm.forward(this.#sum([this.word, this.position, this.tokenType], [ids, positions, types]))
+  }
+
+  #sum(tables: readonly Embedding[], ids: readonly Tensor[]): Tensor {
+    const weights = tables.map(({ weight }) => weight)
+    if (weights.every(({ dtype }) => dtype === 'float32')) {
+      // Looking the padding id up teaches its row nothing.
+      return ops.embeddingSum(weights, ids, { paddingIdx: this.config.padTokenId })
+    }
+    // 16-bit rows are widened before they are added: the sum has 32 bits.
+    const [word, position, type] = tables.map((table, i) => table.forward(ids[i] as Tensor)) as [Tensor, Tensor, Tensor]
+    return ops.add(ops.add(word, position), type)
   }
 }
 

@@ -124,19 +124,25 @@ function at(index: number, shape: readonly number[]): string {
   return `(${place.join(', ')})`
 }
 
+/** Inputs that hold ids of tokens: those out of range are mostly another tokenizer's. */
+const tokenIds = /^(decoder|masked|replaced)?[iI]nputIds$/
+
 /** @throws {IndexError} unless all values are in [0, limit), or equal to `except`. */
 export function expectBelow(op: string, name: string, grid: IntegerGrid, limit: number, except?: number): void {
   grid.data.forEach((value, i) => {
     if ((value >= 0 && value < limit) || value === except) return
     const also = except === undefined ? '' : ` or ${except}`
-    throw new IndexError(`${op}: expected ${name} in [0, ${limit})${also}, got ${value} at ${at(i, grid.shape)}`)
+    const hint = tokenIds.test(name) ? '; is the tokenizer the one of this model?' : ''
+    throw new IndexError(`${op}: expected ${name} in [0, ${limit})${also}, got ${value} at ${at(i, grid.shape)}${hint}`)
   })
 }
 
 /** @throws {DataError} for a batch without a token. */
 export function expectTokens(op: string, name: string, { data, shape }: IntegerGrid): void {
   if (data.length === 0)
-    throw new DataError(`${op}: expected ${name} with at least one token, got (${shape.join(', ')})`)
+    throw new DataError(
+      `${op}: expected ${name} with at least one token (an empty text has special ones), got (${shape.join(', ')})`,
+    )
 }
 
 /** Checks a mask of 0 and 1 of a grid's shape; all 1 where none is given. */

@@ -2,7 +2,7 @@ import { checkpoint } from '../autograd/checkpoint.ts'
 import { formatJson, type JsonObject } from '../checkpoint/json.ts'
 import { readOptionalJson } from '../checkpoint/model-folder.ts'
 import { t5Names } from '../checkpoint/names.ts'
-import { ShapeError } from '../errors.ts'
+import { DataError, ShapeError } from '../errors.ts'
 import * as search from '../generate/index.ts'
 import {
   type AttentionConfig,
@@ -390,6 +390,8 @@ export interface T5Inputs extends Partial<T5EncoderInputs>, OutputOptions {
 export interface T5GenerateInputs extends T5EncoderInputs {
   /** (B, T) ids that each decoder starts with, the start token included. @default the start token */
   readonly decoderInputIds?: ArrayInput | undefined
+  /** (B, T), 0 where `decoderInputIds` are padding, which can only be on the left. @default all 1 */
+  readonly decoderAttentionMask?: ArrayInput | undefined
 }
 
 /** Checks what is to be generated from. */
@@ -401,15 +403,27 @@ function generateInputs(inputs: T5GenerateInputs, vocabSize: number): search.Gen
   const [batch, length] = ids.shape as [number, number]
   const attentionMask = Uint8Array.from(maskOf(op, 'attentionMask', inputs.attentionMask, ids.shape))
   const encoder = { inputIds: ids.data, attentionMask, batch, length }
-  if (inputs.decoderInputIds === undefined) return { encoder }
+  if (inputs.decoderInputIds === undefined) {
+    if (inputs.decoderAttentionMask === undefined) return { encoder }
+    throw new ShapeError('generate: expected decoderInputIds with decoderAttentionMask, got none')
+  }
   const prompts = integers(op, 'decoderInputIds', inputs.decoderInputIds, [batch, 'length'])
   expectTokens(op, 'decoderInputIds', prompts)
   expectBelow(op, 'decoderInputIds', prompts, vocabSize)
   const columns = prompts.shape[1] as number
-  return {
-    encoder,
-    prompts: Array.from({ length: batch }, (_, b) => prompts.data.slice(b * columns, (b + 1) * columns)),
-  }
+  const rowsOfPrompts = (data: Int32Array) =>
+    Array.from({ length: batch }, (_, b) => data.slice(b * columns, (b + 1) * columns))
+  const mask = maskOf(op, 'decoderAttentionMask', inputs.decoderAttentionMask, prompts.shape)
+  return { encoder, prompts: rowsOfPrompts(prompts.data), promptPadding: rowsOfPrompts(mask).map(paddingOf) }
+}
+
+/** How many tokens are padding: what is generated goes on from the last one, so that padding stands before the first. */
+function paddingOf(mask: Int32Array, row: number): number {
+  const first = mask.indexOf(1)
+  if (first >= 0 && mask.indexOf(0, first) < 0) return first
+  throw new DataError(
+    `generate: expected decoderAttentionMask with padding on the left alone, got ${mask.join(' ')} in row ${row}`,
+  )
 }
 
 export interface T5Output extends T5Seen {
@@ -475,7 +489,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
   }
 
   /** Encodes the sources and makes room for what `capacity` says will be decoded: what every search begins with. */
-  startDecoding(inputs: search.EncoderInputs, capacity: { rows: number; length: number }): T5Decoding {
+  startDecoding(inputs: search.EncoderInputs, capacity: search.DecoderCapacity): T5Decoding {
     const shape = [inputs.batch, inputs.length]
     const pass = { training: false, seed: 0, step: 0 }
     const run = { pass, outputHiddenStates: false, outputAttentions: false, checkpointing: false }
@@ -604,6 +618,7 @@ export interface T5EncoderOutput {
 
 /** T5's encoder alone. */
 export class T5EncoderModel extends T5Model {
+  static readonly leftOut = /^(decoder|lm_head)\./
   readonly trunk: T5Trunk
 
   constructor(config: T5Config, options?: ModelOptions) {

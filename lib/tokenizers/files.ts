@@ -28,7 +28,8 @@ export async function readFiles(folder: string): Promise<TokenizerFiles> {
 
 function missing(folder: string): string {
   const slow = slowFiles.find((name) => existsSync(join(folder, name)))
-  if (!slow) return `tokenizer: expected tokenizer.json in ${folder}, got none`
+  if (!slow)
+    return `tokenizer: expected tokenizer.json in ${folder}, got none; copy the model's tokenizer there, or save one with savePretrained`
   return `tokenizer: expected tokenizer.json in ${folder}, got ${slow} alone; Python's AutoTokenizer.from_pretrained(folder).save_pretrained(folder) makes one of it`
 }
 

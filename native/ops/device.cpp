@@ -197,7 +197,8 @@ void setCpuThreads(int threads) {
   cpu::ThreadPool::setThreads(threads);
 }
 
-Device::Device() : pool_(cpu::ThreadPool::acquire()), memory_(std::make_unique<os::HostMemory>()) {
+Device::Device()
+    : counts_(registry().size()), pool_(cpu::ThreadPool::acquire()), memory_(std::make_unique<os::HostMemory>()) {
   allocator_ = std::make_unique<Allocator>(*memory_, os::physicalMemory(), [this] { queue_.drain(); });
 }
 
@@ -262,6 +263,9 @@ std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> 
     allocator_->give(block);
   }
   char* stagingArea = staging > 0 ? static_cast<char*>(call.workspace) + own : nullptr;
+  OpCount& count = counts_[size_t(&call.def - registry().data())];
+  ++count.calls;
+  if (call.def.flops) count.flops += call.def.flops(call);
   queue_.submit(std::make_unique<OpTask>(++calls_, std::move(call), stagingArea, std::move(reads), std::move(writes),
                                          pool_.get()));
   return results;

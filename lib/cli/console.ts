@@ -20,11 +20,18 @@ export class Console {
     messages.on('error', () => {})
   }
 
-  /** Resolves when the text was taken, so that a slow reader slows the command down. */
+  /**
+   * Resolves when the text was taken, so that a slow reader slows the command down.
+   *
+   * @throws {OutputClosed} when nobody reads any more; the signal's reason, when it is aborted meanwhile.
+   */
   write(text: string): Promise<void> {
     if (this.output.isTTY) this.#progress.clear()
     return new Promise((resolve, reject) => {
+      const stop = () => reject(this.signal.reason)
+      this.signal.addEventListener('abort', stop)
       this.output.write(text, (error) => {
+        this.signal.removeEventListener('abort', stop)
         if (!error) resolve()
         else reject((error as NodeJS.ErrnoException).code === 'EPIPE' ? new OutputClosed() : error)
       })

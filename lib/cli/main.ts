@@ -10,8 +10,11 @@ const usageCode = 2
 const failureCode = 1
 const interruptedCode = 130
 
-/** The command line's whole run. Sets the exit code; the process ends when nothing is left to do. */
-export async function main(args: readonly string[]): Promise<void> {
+/**
+ * The command line's whole run. Sets the exit code; the process ends when nothing is left to do, after SIGINT as soon as
+ * the command has stopped.
+ */
+export async function main(args: readonly string[], program: Group = duoformer): Promise<void> {
   const interrupt = new AbortController()
   const console = new Console(process.stdin, process.stdout, process.stderr, interrupt.signal)
   process.on('SIGINT', () => {
@@ -20,14 +23,17 @@ export async function main(args: readonly string[]): Promise<void> {
     interrupt.abort()
   })
   process.removeAllListeners('warning').on('warning', ({ message }) => console.note(`duoformer: warning: ${message}`))
-  const { name, entry, rest } = find('duoformer', duoformer, args)
+  const { name, entry, rest } = find('duoformer', program, args)
   try {
     await run(name, entry, rest, console)
   } catch (error) {
-    console.clearProgress()
-    process.exitCode = interrupt.signal.aborted ? interruptedCode : report(name, error, console)
+    if (!interrupt.signal.aborted) process.exitCode = report(name, error, console)
   }
   console.clearProgress()
+  // Output that nobody reads would keep the process.
+  if (interrupt.signal.aborted) process.exit(interruptedCode)
+  // And so would input that a command that failed did not read.
+  interrupt.abort()
 }
 
 interface Found {
@@ -50,7 +56,7 @@ async function run(name: string, entry: Command | Group, args: readonly string[]
   if (options.includes('--help') || options.includes('-h')) return console.print(helpOf(name, entry))
   if (entry.kind === 'command') return entry.run(args, console)
   const [first] = args
-  if (first === '--version' && entry === duoformer) return console.print(version())
+  if (first === '--version' && name === 'duoformer') return console.print(version())
   const names = Object.keys(entry.commands)
   const meant = first === undefined ? null : nearest(first, names)
   throw new UsageError(

@@ -1,5 +1,6 @@
-import { open } from 'node:fs/promises'
-import { addAbortSignal } from 'node:stream'
+import { constants, createReadStream, fstatSync, openSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { addAbortSignal, type Readable } from 'node:stream'
 import { DataError } from '../errors.ts'
 import { UsageError } from './arguments.ts'
 import type { Console } from './console.ts'
@@ -23,18 +24,20 @@ export interface Texts {
  * @throws {UsageError} for arguments together with a file.
  * @throws {DataError} for a file that cannot be opened.
  */
-export async function textsOf(given: readonly string[], file: string | undefined, console: Console): Promise<Texts> {
+export function textsOf(given: readonly string[], file: string | undefined, console: Console): Texts {
   if (given.length > 0 && file !== undefined) throw new UsageError('expected texts or --file, got both')
   if (given.length > 0) return { lines: given, typed: false }
-  if (file !== undefined && file !== '-') return { lines: await linesOfFile(file, console), typed: false }
+  if (file !== undefined && file !== '-') return { lines: linesOfFile(file, console), typed: false }
   return { lines: linesOfInput(console), typed: console.input.isTTY }
 }
 
 /** @throws {DataError} at the call, if the file cannot be opened; later, for what is not UTF-8. */
-export async function linesOfFile(path: string, { signal }: Console): Promise<AsyncGenerator<string>> {
+export function linesOfFile(path: string, { signal }: Console): AsyncGenerator<string> {
   try {
-    const file = await open(path)
-    return linesOf(addAbortSignal(signal, file.createReadStream()), path)
+    // Waiting for the other end of a pipe would occupy a thread that no signal ends.
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stream = fstatSync(fd).isFIFO() ? new Socket({ fd, writable: false }) : createReadStream(path, { fd })
+    return linesOf(abortable(stream, signal), path)
   } catch (cause) {
     throw new DataError(`expected a file of texts, got: ${(cause as Error).message}`, { cause })
   }
@@ -43,7 +46,15 @@ export async function linesOfFile(path: string, { signal }: Console): Promise<As
 async function* linesOfInput(console: Console): AsyncGenerator<string> {
   const { input, signal } = console
   if (input.isTTY) console.note('Type texts, one a line; Ctrl-D ends.')
-  yield* linesOf(addAbortSignal(signal, input), 'standard input')
+  yield* linesOf(abortable(input, signal), 'standard input')
+}
+
+/** A stream that the signal ends. Whoever reads it gets the error; before anybody does, it is none. */
+function abortable(stream: Readable, signal: AbortSignal): Readable {
+  return addAbortSignal(
+    signal,
+    stream.on('error', () => {}),
+  )
 }
 
 const newline = 10

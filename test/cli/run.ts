@@ -3,7 +3,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const built = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url))
+/** The program as the package ships it. */
+export const built = fileURLToPath(new URL('../../dist/cli/bin.js', import.meta.url))
 
 export interface RunOptions {
   /** @default the checkout's build */

@@ -29,7 +29,7 @@ function trainCommand<const F extends Flags>(name: string, { summary, flags, loa
       const { out, ...options } = values as Values<F> & { readonly out?: string }
       if (out === undefined) throw new UsageError('expected --out DIR, got none')
       await expectPlaceFor(out)
-      const sources = await Promise.all(files.map((file) => linesOfFile(file, console)))
+      const sources = files.map((file) => linesOfFile(file, console))
       const learn = await load()
       const tokenizer = await learn(joined(sources, console), { ...(options as Values<F>), signal: console.signal })
       await tokenizer.savePretrained(out)

@@ -26,7 +26,7 @@ const encode = command({
 
   async run({ values, positionals: [folder, ...given] }, console) {
     const { tokens: asTokens = false, addSpecialTokens = true, json = false, file, ...hub } = values
-    const { lines } = await textsOf(given, file, console)
+    const { lines } = textsOf(given, file, console)
     const tokenizer = await load(folder as string, hub, console)
     for await (const text of lines) {
       const encoding = await tokenizer.encode(text, { addSpecialTokens })
@@ -46,7 +46,7 @@ const decode = command({
 
   async run({ values, positionals: [folder, ...given] }, console) {
     const { skipSpecialTokens = false, json = false, file, ...hub } = values
-    const { lines } = await textsOf(given.length > 0 ? [given.join(' ')] : [], file, console)
+    const { lines } = textsOf(given.length > 0 ? [given.join(' ')] : [], file, console)
     const tokenizer = await load(folder as string, hub, console)
     for await (const text of lines) {
       const output = await tokenizer.decode(idsOf(text), { skipSpecialTokens })

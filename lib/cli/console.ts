@@ -20,6 +20,11 @@ export class Console {
     messages.on('error', () => {})
   }
 
+  /** Whether output goes where the progress is: what is printed shows how far a command is. */
+  get isTerminal(): boolean {
+    return this.output.isTTY
+  }
+
   /**
    * Resolves when the text was taken, so that a slow reader slows the command down.
    *

@@ -70,12 +70,12 @@ export async function printOutputs<T>(
     for await (const output of run(read())) {
       await printEmpty()
       await print(waiting.shift() as string, output)
-      console.progress(() => `${done} texts`)
+      if (!console.isTerminal) console.progress(() => `${done} texts`)
     }
     await printEmpty()
   } catch (error) {
     const expected = console.signal.aborted || error instanceof OutputClosed
-    if (done > 0 && !expected) console.note(`Stopped after ${done} texts.`)
+    if (done > 0 && !expected) console.note(`Stopped after text ${done}.`)
     throw error
   }
 }

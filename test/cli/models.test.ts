@@ -286,7 +286,7 @@ describe('failures: code 1 and one line that says what to do', () => {
       long,
     ])
     expect([code, stdout.split('\n').length]).toEqual([1, 2])
-    expect(stderr).toContain('Stopped after 1 texts.\n')
+    expect(stderr).toContain('Stopped after text 1.\n')
   })
 
   it('DUOFORMER_DEBUG=1 shows where', async () => {

@@ -55,7 +55,7 @@ export const generate = command({
   },
   examples: [
     'generate ./t5-small "translate English to German: Hello, how are you?"',
-    'generate ./t5-small --prefix "summarize: " --file articles.txt --num-beams 4 --max-new-tokens 60',
+    'generate ./t5-small --prefix "summarize: " --file articles.txt --max-new-tokens 60',
     'generate ./t5-small --do-sample --temperature 0.8 --seed 1 --stream "Hello"',
   ],
 

@@ -4,7 +4,6 @@ import { DataError } from '../../errors.ts'
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts'
 import { UsageError } from '../arguments.ts'
 import { type Command, command, group } from '../command.ts'
-import type { Console } from '../console.ts'
 import { type Flags, flag, integer, onFlag, text, type Values } from '../flags.ts'
 import { linesOfFile } from '../texts.ts'
 
@@ -29,11 +28,20 @@ function trainCommand<const F extends Flags>(name: string, { summary, flags, loa
       const { out, ...options } = values as Values<F> & { readonly out?: string }
       if (out === undefined) throw new UsageError('expected --out DIR, got none')
       await expectPlaceFor(out)
-      const sources = files.map((file) => linesOfFile(file, console))
-      const learn = await load()
-      const tokenizer = await learn(joined(sources, console), { ...(options as Values<F>), signal: console.signal })
-      await tokenizer.savePretrained(out)
-      await console.print(`${resolve(out)}: ${tokenizer.length.toLocaleString('en')} tokens`)
+      const lines = new JoinedLines(files.map((file) => linesOfFile(file, console)))
+      const start = performance.now()
+      const seconds = () => Math.floor((performance.now() - start) / 1000)
+      const timer = setInterval(() => {
+        console.progress(() => `${lines.count.toLocaleString('en')} lines read, ${seconds()} s`)
+      }, 100)
+      try {
+        const learn = await load()
+        const tokenizer = await learn(lines, { ...(options as Values<F>), signal: console.signal })
+        await tokenizer.savePretrained(out)
+        await console.print(`${resolve(out)}: ${tokenizer.length.toLocaleString('en')} tokens`)
+      } finally {
+        clearInterval(timer)
+      }
     },
   })
 }
@@ -58,16 +66,20 @@ export const train = group({
 })
 
 /** All lines, one file after the other. */
-async function* joined(sources: readonly AsyncIterable<string>[], console: Console): AsyncGenerator<string> {
-  let count = 0
-  for (const lines of sources) {
-    for await (const line of lines) {
-      console.progress(() => `${count.toLocaleString('en')} lines read`)
-      count++
-      yield line
+class JoinedLines {
+  /** Lines that were read so far. */
+  count = 0
+
+  constructor(private readonly sources: readonly AsyncIterable<string>[]) {}
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<string> {
+    for (const lines of this.sources) {
+      for await (const line of lines) {
+        this.count++
+        yield line
+      }
     }
   }
-  console.progress(() => `${count.toLocaleString('en')} lines read; learning`)
 }
 
 /** Tells before a long training that its result could not be written. */

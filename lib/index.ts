@@ -16,6 +16,7 @@ export {
   type SafetensorsOptions,
   saveSafetensors,
 } from './checkpoint/safetensors-writer.ts'
+export * as data from './data/index.ts'
 export {
   type Device,
   device,

@@ -7,10 +7,13 @@ const weyl1 = 0xbb67ae85
 
 /** High 32 bits of the product of two unsigned 32-bit numbers, by halves, since a double holds 53 bits only. */
 function highProduct(a: number, b: number): number {
-  const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16]
+  const aLow = a & 0xffff
+  const aHigh = a >>> 16
+  const bLow = b & 0xffff
+  const bHigh = b >>> 16
   const middle = aHigh * bLow + ((aLow * bLow) >>> 16)
   const carry = aLow * bHigh + (middle & 0xffff)
-  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000)) >>> 0
+  return (aHigh * bHigh + (middle >>> 16) + (carry >>> 16)) >>> 0
 }
 
 /**
@@ -20,8 +23,12 @@ function highProduct(a: number, b: number): number {
  * @see Salmon et al. 2011, Parallel Random Numbers: As Easy as 1, 2, 3. https://doi.org/10.1145/2063384.2063405
  */
 export function philox(key: Uint32Array, counter: Uint32Array): Uint32Array {
-  let [k0, k1] = key as unknown as [number, number]
-  let [c0, c1, c2, c3] = counter as unknown as [number, number, number, number]
+  let k0 = key[0] as number
+  let k1 = key[1] as number
+  let c0 = counter[0] as number
+  let c1 = counter[1] as number
+  let c2 = counter[2] as number
+  let c3 = counter[3] as number
   for (let round = 0; round < 10; round++) {
     const high0 = highProduct(multiplier0, c0)
     const high1 = highProduct(multiplier1, c2)
@@ -34,7 +41,10 @@ export function philox(key: Uint32Array, counter: Uint32Array): Uint32Array {
     k0 = (k0 + weyl0) >>> 0
     k1 = (k1 + weyl1) >>> 0
   }
-  counter.set([c0, c1, c2, c3])
+  counter[0] = c0
+  counter[1] = c1
+  counter[2] = c2
+  counter[3] = c3
   return counter
 }
 

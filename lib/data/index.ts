@@ -1,3 +1,11 @@
+export {
+  type Dataset,
+  datasetOf,
+  type ReadOptions,
+  type SampleOptions,
+  sample,
+} from './dataset.ts'
+export * from './mixture.ts'
 export * from './objectives/copying.ts'
 export * from './objectives/denoise.ts'
 export * from './objectives/electra-masking.ts'
@@ -14,3 +22,5 @@ export * from './objectives/noise-mask.ts'
 export * from './objectives/objectives.ts'
 export * from './objectives/ul2.ts'
 export * from './objectives/vocabulary.ts'
+export { batch, filter, flatMap, map, type ShardOptions, shard, shuffle } from './stages.ts'
+export { type Item, itemsOf, type JsonValue, type Stage, Stream, type StreamState } from './stream.ts'

@@ -1,3 +1,4 @@
+export * from './collate.ts'
 export {
   type Dataset,
   datasetOf,
@@ -22,6 +23,8 @@ export * from './objectives/noise-mask.ts'
 export * from './objectives/objectives.ts'
 export * from './objectives/ul2.ts'
 export * from './objectives/vocabulary.ts'
+export * from './packing.ts'
+export * from './segments.ts'
 export type { DelimitedOptions } from './sources/delimited.ts'
 export { findFiles } from './sources/find-files.ts'
 export type { Row } from './sources/formats.ts'

@@ -1,3 +1,5 @@
+export { type CachedTokensOptions, cachedTokens } from './cache/cached-tokens.ts'
+export { TokenCache } from './cache/token-cache.ts'
 export * from './collate.ts'
 export {
   type Dataset,
@@ -32,3 +34,4 @@ export { type FormatName, type RowOptions, readRows } from './sources/read-rows.
 export type { TextUnit } from './sources/text.ts'
 export { batch, filter, flatMap, map, type ShardOptions, shard, shuffle } from './stages.ts'
 export { type Item, itemsOf, type JsonValue, type Stage, Stream, type StreamState } from './stream.ts'
+export { column, tokenize, tokenizeLines } from './tokenize.ts'

@@ -44,9 +44,14 @@ const endings: Readonly<Record<string, FormatName>> = {
 export async function readRows(paths: string | readonly string[], options: RowOptions = {}): Promise<Stream<Row>> {
   const { seed = 0, epochs = 1, format } = options
   checkEpochs(epochs)
-  const files = await findFiles(paths, (file) => format !== undefined || formatNameOf(file) !== undefined)
+  const files = await dataFiles(paths, format)
   const sources = files.map((file) => ({ file, format: rowFormat(file, options) }))
   return new RowStream(sources, await identityOf(files), new Random(seed), epochs)
+}
+
+/** The files that `readRows` reads of paths. */
+export function dataFiles(paths: string | readonly string[], format?: FormatName): Promise<string[]> {
+  return findFiles(paths, (file) => format !== undefined || formatNameOf(file) !== undefined)
 }
 
 function formatNameOf(file: string): FormatName | undefined {

@@ -10,10 +10,11 @@ import { type DelimitedOptions, delimitedFormat } from './delimited.ts'
 import { findFiles } from './find-files.ts'
 import type { Row, RowFormat } from './formats.ts'
 import { jsonlFormat } from './jsonl.ts'
+import { parquetFormat } from './parquet.ts'
 import { fileStart, type Located, type Position } from './records.ts'
 import { type TextUnit, textFormat } from './text.ts'
 
-export type FormatName = 'text' | 'jsonl' | 'csv' | 'tsv'
+export type FormatName = 'text' | 'jsonl' | 'csv' | 'tsv' | 'parquet'
 
 export interface RowOptions extends ReadOptions, DelimitedOptions {
   /** @default what the end of each file's name says */
@@ -30,14 +31,15 @@ const endings: Readonly<Record<string, FormatName>> = {
   ndjson: 'jsonl',
   csv: 'csv',
   tsv: 'tsv',
+  parquet: 'parquet',
 }
 
 /**
  * Reads rows of files, one after the other, without ever holding one whole (a row aside): text, JSON Lines, CSV and TSV,
- * each plain or packed by gzip.
+ * each plain or packed by gzip, and Parquet, which needs the package hyparquet.
  *
  * @param paths files, folders and patterns, as `findFiles` takes them; of folders, files whose names end in `.txt`,
- *   `.jsonl`, `.ndjson`, `.csv`, `.tsv`, or these with `.gz`; all files where `format` is given.
+ *   `.jsonl`, `.ndjson`, `.csv`, `.tsv`, these with `.gz`, or `.parquet`; all files where `format` is given.
  * @throws {DataError} if there is no such file; {ConfigError} for a file of unknown format, and options out of range. Reading
  *   throws {DataError} for a file that cannot be read or a broken row, with file and line.
  */
@@ -67,9 +69,13 @@ function rowFormat(file: string, { format = formatNameOf(file), unit = 'line', .
     case 'csv':
     case 'tsv':
       return delimitedFormat(format, delimited)
+    case 'parquet':
+      return parquetFormat
     default: {
       const got = format === undefined ? file : describe(format)
-      throw new ConfigError(`data: expected format text, jsonl, csv or tsv, or a file whose name says it, got ${got}`)
+      throw new ConfigError(
+        `data: expected format text, jsonl, csv, tsv or parquet, or a file whose name says it, got ${got}`,
+      )
     }
   }
 }

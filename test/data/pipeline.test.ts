@@ -18,7 +18,7 @@ beforeAll(async () => {
   const words = ['low', 'tower', 'new', 'wide', 'is', 'the', 'of', 'and']
   const line = (n: number) => Array.from({ length: n }, () => words[random.below(words.length)]).join(' ')
   const document = () => Array.from({ length: 1 + random.below(6) }, () => line(1 + random.below(30))).join('\n')
-  writeFileSync(path, Array.from({ length: 80 }, document).join('\n\n'))
+  writeFileSync(path, Array.from({ length: 40 }, document).join('\n\n'))
   tokenizer = await trainWordPiece(words, { vocabSize: 80, minFrequency: 1 })
   const size = tokenizer.length
   // Word pieces have no sentinels of their own: ids beyond them serve here.
@@ -37,8 +37,8 @@ it('T5: masking and copying, shuffled, packed, resumed at any batch', async () =
   const make = () =>
     data.prefetch(
       data
-        .sample(cache, { seed: 7, epochs: 2 })
-        .through(data.segments({ segmentLength: lengths.segmentLength, documents: 16 }))
+        .sample(cache, { seed: 7 })
+        .through(data.segments({ segmentLength: lengths.segmentLength, documents: 8 }))
         .through(data.shuffle(20))
         .through(data.map(objective))
         .through(data.pack({ maxInputTokens: 512, maxTargetTokens: 256 })),
@@ -46,7 +46,7 @@ it('T5: masking and copying, shuffled, packed, resumed at any batch', async () =
     )
   await expectResumable(make)
   const batches = await valuesOf(make())
-  expect(batches.flat().length).toBeGreaterThan(20)
+  expect(batches.flat().length).toBeGreaterThan(10)
   for (const batch of batches) {
     const { attentionMask, decoderAttentionMask } = data.collateSeq2Seq(batch)
     const tokens = [attentionMask, decoderAttentionMask].map((mask) => mask.data.reduce((sum, bit) => sum + bit, 0))
@@ -72,7 +72,7 @@ it('ELECTRA: segments of lines, masked anew each epoch, shared by ranks', async 
   expect(named(parts.flat())).toEqual(named(whole))
   // Short ones may be the same by chance.
   const long = whole.filter(({ inputIds }) => inputIds.length > 20)
-  expect(long.length).toBeGreaterThan(50)
+  expect(long.length).toBeGreaterThan(20)
   expect(new Set(named(long)).size).toBe(long.length)
   const streams = await Promise.all(Array.from({ length: whole.length + 4 }, () => make(1, 2)))
   await expectResumable(() => streams.pop() as data.Stream<data.ElectraExample>)

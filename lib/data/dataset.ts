@@ -2,7 +2,7 @@ import { ConfigError, DataError, describe } from '../errors.ts'
 import { Random } from '../random.ts'
 import { permutation } from './permutation.ts'
 import { checkShard } from './stages.ts'
-import { type Item, Stream, type StreamState } from './stream.ts'
+import { checkState, type Item, Stream, type StreamState } from './stream.ts'
 
 /** Examples that can be read in any order. Arrays become one by `datasetOf`. */
 export interface Dataset<T> {
@@ -87,7 +87,9 @@ class SampledStream<T> extends Stream<T> {
     return { epoch: this.#epoch, place: this.#place, length: this.dataset.length }
   }
 
-  async restore({ epoch, place, length }: StreamState): Promise<void> {
+  async restore(state: StreamState): Promise<void> {
+    checkState('data', state, { epoch: 'number', place: 'number', length: 'number' })
+    const { epoch, place, length } = state
     if (length !== this.dataset.length) {
       const got = `a position in ${String(length)}`
       throw new DataError(`data: expected a position in a dataset of ${this.dataset.length} examples, got ${got}`)

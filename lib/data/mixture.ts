@@ -1,6 +1,6 @@
 import { ConfigError, DataError, describe } from '../errors.ts'
 import { Random } from '../random.ts'
-import { type Item, Stream, type StreamState } from './stream.ts'
+import { checkState, type Item, Stream, type StreamState } from './stream.ts'
 
 export interface RateOptions {
   /** K: a source counts as no larger than this. @default Infinity */
@@ -90,7 +90,9 @@ class MixtureStream<T> extends Stream<T> {
     return { drawn: this.#drawn, ended, sources: this.streams.map((stream) => stream.state()) }
   }
 
-  async restore({ drawn, ended, sources }: StreamState): Promise<void> {
+  async restore(state: StreamState): Promise<void> {
+    checkState('mix', state, { drawn: 'number', ended: 'object', sources: 'object' })
+    const { drawn, ended, sources } = state
     const states = sources as StreamState[]
     if (states.length !== this.streams.length) {
       throw new DataError(`mix: expected a position in ${this.streams.length} sources, got one in ${states.length}`)

@@ -1,3 +1,4 @@
+import { DataError } from '../errors.ts'
 import type { Random } from '../random.ts'
 
 /** Where a stream stands, as JSON: what a checkpoint keeps of it. */
@@ -38,6 +39,22 @@ export abstract class Stream<T> implements AsyncIterable<T> {
       for (let item = await this.next(); item !== null; item = await this.next()) yield item.value
     } finally {
       await this.close()
+    }
+  }
+}
+
+/** @throws {DataError} unless a state has fields of these types: it comes from outside, perhaps from another stream. */
+export function checkState(
+  op: string,
+  state: StreamState,
+  types: Readonly<Record<string, 'number' | 'string' | 'object'>>,
+) {
+  for (const [name, type] of Object.entries(types)) {
+    const value = state?.[name]
+    const fits = type === 'number' ? Number.isSafeInteger(value) : typeof value === type && value !== null
+    if (!fits) {
+      const got = `${name} ${JSON.stringify(value)}`
+      throw new DataError(`${op}: expected the state of a stream that was made in the same way, got ${got}`)
     }
   }
 }
@@ -94,15 +111,20 @@ class StagedStream<In, Out> extends Stream<Out> {
   }
 
   async restore(state: StreamState): Promise<void> {
+    checkState('stage', state, { source: 'object', given: 'number' })
     await this.source.restore(state.source as StreamState)
     this.#waiting = null
     this.#groupStart = this.source.state()
     this.#results = []
     this.#given = 0
-    if (state.given !== 0) {
-      await this.#readGroup()
-      this.#given = state.given as number
+    const given = state.given as number
+    if (given === 0) return
+    await this.#readGroup()
+    if (given >= this.#results.length) {
+      const got = `one after ${given} of ${this.#results.length} results`
+      throw new DataError(`stage: expected a position in a stream that was made in the same way, got ${got}`)
     }
+    this.#given = given
   }
 
   close(): Promise<void> {

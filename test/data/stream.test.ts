@@ -170,6 +170,20 @@ describe('stages', () => {
     await expect(valuesOf(inOrder(3).through(failing).through(data.batch(2)))).rejects.toThrow(/got 2/)
   })
 
+  it('refuse states of other streams', async () => {
+    const streams = [inOrder(9), inOrder(9).through(data.batch(2)), data.mix([{ stream: inOrder(9), rate: 1 }])]
+    for (const [i, stream] of streams.entries()) {
+      for (const [j, other] of streams.entries()) {
+        if (i !== j) await expect(stream.restore(other.state())).rejects.toThrow(DataError)
+      }
+      await expect(stream.restore({})).rejects.toThrow(/made in the same way/)
+      await expect(stream.restore(null as never)).rejects.toThrow(DataError)
+    }
+    const pairwise = inOrder(9).through(pairs)
+    await pairwise.next()
+    await expect(inOrder(9).through(drawn).restore(pairwise.state())).rejects.toThrow(/after 1 of 1 results/)
+  })
+
   it('refuse sizes below 1', () => {
     for (const bad of [0, -1, 1.5]) {
       expect(() => data.batch(bad)).toThrow(ConfigError)

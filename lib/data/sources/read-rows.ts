@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { ConfigError, DataError, describe } from '../../errors.ts'
 import { Random } from '../../random.ts'
 import { checkEpochs, type ReadOptions } from '../dataset.ts'
-import { type Item, Stream, type StreamState } from '../stream.ts'
+import { checkState, type Item, Stream, type StreamState } from '../stream.ts'
 import { reading } from './bytes.ts'
 import { type DelimitedOptions, delimitedFormat } from './delimited.ts'
 import { findFiles } from './find-files.ts'
@@ -151,7 +151,10 @@ class RowStream extends Stream<Row> {
     return { files: this.identity, epoch: this.#epoch, row: this.#row, file: this.#file, offset, line }
   }
 
-  async restore({ files, epoch, row, file, offset, line }: StreamState): Promise<void> {
+  async restore(state: StreamState): Promise<void> {
+    const counts = { epoch: 'number', row: 'number', file: 'number', offset: 'number', line: 'number' } as const
+    checkState('data', state, { files: 'string', ...counts })
+    const { files, epoch, row, file, offset, line } = state
     if (files !== this.identity) {
       throw new DataError('data: expected a position in these files, by their names and sizes, got one in others')
     }

@@ -16,6 +16,7 @@ export {
   type SafetensorsOptions,
   saveSafetensors,
 } from './checkpoint/safetensors-writer.ts'
+export * as data from './data/index.ts'
 export {
   type Device,
   device,
@@ -33,6 +34,7 @@ export * as ops from './ops/index.ts'
 export * as optim from './optim/index.ts'
 export { Packing, type PackingTensors } from './packing.ts'
 export * from './pipelines/index.ts'
+export { Random } from './random.ts'
 export { keep, scope } from './scope.ts'
 export { Tensor, type TensorOptions } from './tensor.ts'
 export type { BatchEncoding, Encoding, ModelInputs } from './tokenizers/encoding.ts'

@@ -46,5 +46,6 @@ export type {
   TextInput,
 } from './tokenizers/options.ts'
 export type { DecodeOptions, Tokenizer } from './tokenizers/tokenizer.ts'
+export { trainUnigram, type UnigramOptions } from './tokenizers/training/unigram.ts'
 export { trainWordPiece, type WordPieceOptions } from './tokenizers/training/word-piece.ts'
 export type { TruncationStrategy } from './tokenizers/truncation.ts'

@@ -14,6 +14,8 @@ const models = 'models/pitfalls.test.ts'
 const joint = 'models/electra-joint.test.ts'
 const packing = 'models/packing.test.ts'
 const tokenizers = 'tokenizers/pitfalls.test.ts'
+const objectives = 'data/objectives.test.ts'
+const masking = 'data/electra.test.ts'
 
 const pitfalls: Readonly<Record<number, Pitfall>> = {
   1: {
@@ -53,10 +55,9 @@ const pitfalls: Readonly<Record<number, Pitfall>> = {
   },
   6: {
     what: 'sentinels descend; targets have no closing one',
-    tests: { [tokenizers]: ['A§9.6'] },
-    later: 'targets of span corruption: data',
+    tests: { [tokenizers]: ['A§9.6'], [objectives]: ['sentinels in order, no closing one'] },
   },
-  7: { what: 'rounding half to even', later: 'span corruption: data' },
+  7: { what: 'rounding half to even', tests: { [objectives]: ['roundHalfEven', 'spanCorruptionLengths'] } },
   8: {
     what: 'labels shifted right: −100 becomes padding, the start token comes first',
     tests: { [models]: ['A§9.8'] },
@@ -80,8 +81,14 @@ const pitfalls: Readonly<Record<number, Pitfall>> = {
       'ops/losses.test.ts': ['a correct guess counts as real'],
     },
   },
-  14: { what: 'masks are 85/15, at least one, of the full length', later: 'masking: data' },
-  15: { what: 'positions drawn with or without replacement', later: 'masking: data' },
+  14: {
+    what: 'masks are 85/15, at least one, of the full length',
+    tests: { [masking]: ['and masks 85 % of it', 'has slots at rate'] },
+  },
+  15: {
+    what: 'positions drawn with or without replacement',
+    tests: { [masking]: ['with replacement, selects about as many different ones as chance says'] },
+  },
   16: {
     what: 'the discriminator’s loss is a mean over all real tokens of the batch, times 50',
     tests: { [joint]: ['A§9.16'], 'models/golden.test.ts': ['all %s cases pass'] },

@@ -40,7 +40,7 @@ export function replaceByGenerator<T extends EncoderExample>(
   if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
     throw new ConfigError(`replaceByGenerator: expected batchSize >= 1, got ${describe(batchSize)}`)
   }
-  const { maxPositionEmbeddings: maxLength } = model.generator.config
+  const { maxPositionEmbeddings: maxLength } = model.discriminator.config
   const mask = electraMasking({ vocabulary, maskRate, maxLength, replaceRate: 1, withReplacement: false })
   // The logit of that probability: infinite at 0 and 1.
   const most = Math.log(maxReplacedProbability / (1 - maxReplacedProbability))

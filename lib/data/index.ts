@@ -1,4 +1,6 @@
-export * from './augment.ts'
+export * from './augment/infill-spans.ts'
+export * from './augment/replace-by-generator.ts'
+export * from './augment/rules.ts'
 export { type CachedTokensOptions, cachedTokens } from './cache/cached-tokens.ts'
 export { TokenCache } from './cache/token-cache.ts'
 export * from './collate.ts'

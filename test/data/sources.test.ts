@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError, DataError, DTypeError, data } from '../../lib/index.ts'
@@ -174,8 +174,11 @@ describe('files', () => {
     ['**/*.{csv,jsonl}', ['a.jsonl', 'sub/deep/d.csv']],
     ['.*.txt', ['.hidden.txt']],
     ['s*/d??p/d.csv', ['sub/deep/d.csv']],
+    ['./sub//*.txt', ['sub/c.txt']],
   ])('of the pattern %s', async (pattern, files) => {
-    expect(await found(join(folder, pattern))).toEqual(files)
+    expect(await found(`${folder}/${pattern}`)).toEqual(files)
+    const here = relative(process.cwd(), folder)
+    expect(await data.findFiles(`./${here}/${pattern}`)).toEqual(files.map((name) => join(here, name)))
   })
 
   it('in the order of paths, each once', async () => {

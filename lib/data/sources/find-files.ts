@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, normalize } from 'node:path'
 import { DataError, DTypeError, describe } from '../../errors.ts'
+import { reading } from './bytes.ts'
 
 /**
  * The files that paths stand for: a file itself; of a folder all files below it; of a pattern those that match. A pattern
@@ -34,17 +35,16 @@ async function filesOf(path: string, isWanted: (file: string) => boolean): Promi
   if (status) return [path]
   if (!/[*?[{]/.test(path)) throw new DataError(`data: expected a file ${path}, got none of that name`)
   // The folders before the first special character are the same for all matches.
-  const parts = path.split('/')
+  const parts = normalize(path).split('/')
   const fixed = parts.slice(
     0,
     parts.findIndex((part) => /[*?[{]/.test(part)),
   )
   const root = fixed.join('/') || (path.startsWith('/') ? '/' : '.')
   if (!(await statusOf(root))?.isDirectory()) return []
-  const pattern = patternOf(path.replace(/^(\.\/)+/, ''))
+  const pattern = patternOf(parts.join('/'))
   const withDots = parts.some((part) => part.startsWith('.') && !/^\.\.?$/.test(part))
-  const files = (await filesBelow(root, withDots)).map((file) => file.replace(/^(\.\/)+/, ''))
-  return files.filter((file) => pattern.test(file))
+  return (await filesBelow(root, withDots)).filter((file) => pattern.test(file))
 }
 
 async function statusOf(path: string): Promise<Stats | null> {
@@ -57,7 +57,7 @@ async function statusOf(path: string): Promise<Stats | null> {
 /** Sorted; symbolic links count as what they point to. */
 async function filesBelow(folder: string, withDots = false): Promise<string[]> {
   const files: string[] = []
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  for (const entry of await reading(folder, () => readdir(folder, { withFileTypes: true }))) {
     if (entry.name.startsWith('.') && !withDots) continue
     const path = join(folder, entry.name)
     if (entry.isDirectory()) files.push(...(await filesBelow(path, withDots)))

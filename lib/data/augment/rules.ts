@@ -1,6 +1,6 @@
-import { ConfigError, describe } from '../errors.ts'
-import type { Random } from '../random.ts'
-import { type Item, itemsOf, type Stage } from './stream.ts'
+import { ConfigError, describe } from '../../errors.ts'
+import type { Random } from '../../random.ts'
+import { type Item, itemsOf, type Stage } from '../stream.ts'
 
 /**
  * Token dropout: leaves tokens of a text out, each with probability `rate`, but never all of them.

@@ -28,11 +28,12 @@ export class Console {
   /**
    * Resolves when the text was taken, so that a slow reader slows the command down.
    *
-   * @throws {OutputClosed} when nobody reads any more; the signal's reason, when it is aborted meanwhile.
+   * @throws {OutputClosed} when nobody reads any more; the signal's reason, once it is aborted.
    */
-  write(text: string): Promise<void> {
+  async write(text: string): Promise<void> {
+    this.signal.throwIfAborted()
     if (this.output.isTTY) this.#progress.clear()
-    return new Promise((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       const stop = () => reject(this.signal.reason)
       this.signal.addEventListener('abort', stop)
       this.output.write(text, (error) => {

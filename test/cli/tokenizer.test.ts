@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Tokenizer, trainWordPiece } from '../../lib/index.ts'
+import { type Tokenizer, trainUnigram, trainWordPiece } from '../../lib/index.ts'
 import { duoformer, start } from './run.ts'
 
 const lines = ['The low tower, lower than the lowest.', 'New, newer, newest; the new tower is wide.', 'Wider, widest!']
@@ -33,6 +33,16 @@ describe('train', () => {
     expect(readdirSync(join(root, 'made/here'))).toEqual(names)
     for (const name of names) {
       expect(readFileSync(join(root, 'made/here', name))).toEqual(readFileSync(join(root, 'expected', name)))
+    }
+  })
+
+  it('learns Unigram vocabularies, too', async () => {
+    const expected = await trainUnigram(lines, { vocabSize: 60, extraIds: 2, shrinkingFactor: 0.5 })
+    await expected.savePretrained(join(root, 'expected-unigram'))
+    const options = '--vocab-size 60 --extra-ids 2 --shrinking-factor 0.5 --out unigram'
+    expect((await run(`train unigram one.txt two.txt ${options}`)).code).toBe(0)
+    for (const name of readdirSync(join(root, 'expected-unigram'))) {
+      expect(readFileSync(join(root, 'unigram', name))).toEqual(readFileSync(join(root, 'expected-unigram', name)))
     }
   })
 

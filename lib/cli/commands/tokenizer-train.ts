@@ -4,7 +4,7 @@ import { DataError } from '../../errors.ts'
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts'
 import { UsageError } from '../arguments.ts'
 import { type Command, command, group } from '../command.ts'
-import { type Flags, flag, integer, onFlag, text, type Values } from '../flags.ts'
+import { type Flags, flag, integer, number, onFlag, text, type Values } from '../flags.ts'
 import { linesOfFile } from '../texts.ts'
 
 /** A way to learn a vocabulary. */
@@ -61,6 +61,21 @@ export const train = group({
         modelMaxLength: integer('N', 'most tokens that the model will take [512]', 1),
       },
       load: async () => (await import('../../tokenizers/training/word-piece.ts')).trainWordPiece,
+    }),
+    unigram: trainCommand('unigram', {
+      summary: 'the tokenizer of T5',
+      flags: {
+        vocabSize: integer('N', 'most tokens [32100]', 1),
+        extraIds: integer('N', 'sentinels <extra_id_0>, <extra_id_1>, … [100]'),
+        byteFallback: flag('write unknown characters as tokens of their bytes'),
+        limitAlphabet: integer('N', 'characters that are kept, the most frequent ones [1000]', 1),
+        maxPieceLength: integer('N', 'longest piece, in characters [16]', 1),
+        seedSize: integer('N', 'repeated substrings that the training begins with [1000000]', 1),
+        shrinkingFactor: number('X', 'share of the pieces that a round leaves [0.75]'),
+        nSubIterations: integer('N', 'steps of expectation maximization in a round [2]', 1),
+        modelMaxLength: integer('N', 'most tokens that the model will take [512]', 1),
+      },
+      load: async () => (await import('../../tokenizers/training/unigram.ts')).trainUnigram,
     }),
   },
 })

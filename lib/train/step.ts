@@ -24,6 +24,8 @@ export interface LaunchedStep extends Disposable {
   readonly loss: Tensor
   /** () each term of it, before its factor. */
   readonly terms: Readonly<Record<string, Tensor>>
+  /** Targets that each term was the mean of. */
+  readonly targets: Readonly<Record<string, number>>
   /** () of the gradients, before clipping. */
   readonly gradNorm: Tensor
   /** () finite if loss and norm are. Where it is not, the optimiser left the step out. */
@@ -46,13 +48,15 @@ export function launchStep<B>(
 ): LaunchedStep {
   try {
     return scope(() => {
-      const terms = accumulate(objective, batches, seed, step)
+      const targets = batches.map((batch) => objective.targets(batch))
+      const totals = totalsOf(objective, targets)
+      const terms = accumulate(objective, batches, { targets, totals, seed, step })
       const loss = weightedSum(objective, terms)
       const gradNorm = clipGradNorm(optimizer.params, maxGradNorm, { style: clipStyle })
       // Nothing times a loss that is not finite is NaN, and makes the sum so.
       const guard = ops.add(gradNorm, ops.scale(loss, 0))
       optimizer.step({ lr, norm: guard })
-      return new QueuedStep(loss, terms, gradNorm, guard)
+      return new QueuedStep(loss, terms, totals, gradNorm, guard)
     })
   } finally {
     for (const tensor of objective.model.namedParameters().values()) {
@@ -66,6 +70,7 @@ class QueuedStep implements LaunchedStep {
   constructor(
     readonly loss: Tensor,
     readonly terms: Readonly<Record<string, Tensor>>,
+    readonly targets: Readonly<Record<string, number>>,
     readonly gradNorm: Tensor,
     readonly guard: Tensor,
   ) {
@@ -81,20 +86,32 @@ class QueuedStep implements LaunchedStep {
   }
 }
 
+type Counts = Readonly<Record<string, number>>
+
+/** Targets of all micro-batches together. */
+function totalsOf({ terms }: Objective<never>, targets: readonly Counts[]): Counts {
+  const totals = Object.fromEntries(
+    Object.keys(terms).map((term) => [term, targets.reduce((sum, each) => sum + (each[term] as number), 0)]),
+  )
+  if (Object.values(totals).some((total) => total > 0)) return totals
+  throw new DataError(`launchStep: expected batches with targets, got ${targets.length} without`)
+}
+
+interface Accumulation {
+  /** Of each micro-batch. */
+  readonly targets: readonly Counts[]
+  readonly totals: Counts
+  readonly seed: number
+  readonly step: number
+}
+
 /** Runs all micro-batches forward and backward. @returns the mean of each term over all of them. */
 function accumulate<B>(
   objective: Objective<B>,
   batches: readonly B[],
-  seed: number,
-  step: number,
+  { targets, totals, seed, step }: Accumulation,
 ): Record<string, Tensor> {
   const names = Object.keys(objective.terms)
-  const targets = batches.map((batch) => objective.targets(batch))
-  const totalOf = (term: string) => targets.reduce((sum, each) => sum + (each[term] as number), 0)
-  const totals = new Map(names.map((term) => [term, totalOf(term)]))
-  if ([...totals.values()].every((total) => total === 0)) {
-    throw new DataError(`launchStep: expected batches with targets, got ${batches.length} without`)
-  }
   const means: Record<string, Tensor> = {}
   for (const [micro, batch] of batches.entries()) {
     objective.model.setRandom({ seed: seedOf(seed, micro), step })
@@ -103,7 +120,7 @@ function accumulate<B>(
       const own = names.flatMap((term) => {
         // Without a target a term is a loss of nothing, whatever the model makes of it.
         const n = targets[micro]?.[term] as number
-        return n === 0 ? [] : [[term, ops.scale(losses[term] as Tensor, n / (totals.get(term) as number))] as const]
+        return n === 0 ? [] : [[term, ops.scale(losses[term] as Tensor, n / (totals[term] as number))] as const]
       })
       const shares = Object.fromEntries(own)
       if (own.length > 0) weightedSum(objective, shares).backward()

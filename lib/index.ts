@@ -28,6 +28,7 @@ export {
 export type { DType, TypedArray } from './dtype.ts'
 export * from './errors.ts'
 export * from './generate/index.ts'
+export * as metrics from './metrics/index.ts'
 export * from './models/index.ts'
 export * as nn from './nn/index.ts'
 export * as ops from './ops/index.ts'

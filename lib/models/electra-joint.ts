@@ -81,8 +81,9 @@ export class ElectraForJointPreTraining {
   /** Null where tokens are replaced by random ones, without a network. */
   readonly generator: ElectraForMaskedLM | null
   readonly discriminator: ElectraForPreTraining
-  readonly #discWeight: number
-  readonly #genWeight: number
+  /** Factors of the two losses. */
+  readonly discWeight: number
+  readonly genWeight: number
   readonly #samplingSite: number
   #random: RandomState = { seed: 0, step: 0 }
 
@@ -94,8 +95,8 @@ export class ElectraForJointPreTraining {
   ) {
     this.generator = generator
     this.discriminator = discriminator
-    this.#discWeight = discWeight
-    this.#genWeight = genWeight
+    this.discWeight = discWeight
+    this.genWeight = genWeight
     this.#samplingSite = (generator ?? discriminator).nextSite
   }
 
@@ -170,6 +171,21 @@ export class ElectraForJointPreTraining {
     return this.train(false)
   }
 
+  /** Whether dropout is on. */
+  get training(): boolean {
+    return this.discriminator.training
+  }
+
+  /** Whether the blocks of both networks are computed again in backward: see `PreTrainedModel`. */
+  get gradientCheckpointing(): boolean {
+    return this.discriminator.gradientCheckpointing
+  }
+
+  set gradientCheckpointing(wanted: boolean) {
+    if (this.generator) this.generator.gradientCheckpointing = wanted
+    this.discriminator.gradientCheckpointing = wanted
+  }
+
   /** Sets where dropout and sampling draw from in the next step; those after that take the steps that follow. */
   setRandom({ seed, step }: RandomState): void {
     this.#random = { seed, step }
@@ -221,7 +237,7 @@ export class ElectraForJointPreTraining {
     const rtdLogits = discriminator.logits(judged.hidden)
     const rtdLoss = ops.rtdLoss(rtdLogits, fakes.isReplaced)
     return {
-      loss: ops.add(ops.scale(fakes.loss, this.#genWeight), ops.scale(rtdLoss, this.#discWeight)),
+      loss: ops.add(ops.scale(fakes.loss, this.genWeight), ops.scale(rtdLoss, this.discWeight)),
       mlmLoss: fakes.loss,
       rtdLoss,
       corruptedIds: fakes.corruptedIds,

@@ -72,6 +72,7 @@ const layers: readonly (readonly string[])[] = [
   ['scope'],
   ['native'],
   ['tokenizers'],
+  ['metrics'],
   ['dtype', 'random'],
   ['errors'],
 ]

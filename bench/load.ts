@@ -4,7 +4,14 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { saveSafetensors, Tensor } from '../lib/index.ts'
+import {
+  ElectraModel,
+  parseElectraConfig,
+  parseT5Config,
+  saveSafetensors,
+  T5ForConditionalGeneration,
+  Tensor,
+} from '../lib/index.ts'
 
 const child = fileURLToPath(new URL('load-child.mjs', import.meta.url))
 const runs = 5
@@ -33,6 +40,15 @@ async function writeCheckpoint(path: string): Promise<void> {
   for (const tensor of Object.values(tensors)) tensor.dispose()
 }
 
+/** Random weights of the published shapes, by name of the class. */
+const models = {
+  T5ForConditionalGeneration: () => new T5ForConditionalGeneration(parseT5Config({ decoder_start_token_id: 0 })),
+  ElectraModel: () => {
+    const sizes = { embedding_size: 768, hidden_size: 768, num_attention_heads: 12, intermediate_size: 3072 }
+    return new ElectraModel(parseElectraConfig(sizes))
+  },
+}
+
 export async function benchLoad(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-load-'))
   const path = join(folder, 'model.safetensors')
@@ -42,16 +58,23 @@ export async function benchLoad(): Promise<void> {
     const bare = measure('bare')
     console.log('median of 5, files in the cache of the system          load      peak RSS   (peak - bare) / file')
     console.log(`${'bare Node process'.padEnd(50)} ${''.padStart(10)} ${megabytes(bare.peakRssBytes)}`)
-    for (const dtype of ['float32', 'float16', 'bfloat16']) {
-      const { loadMs, peakRssBytes } = measure('checkpoint', path, dtype)
-      const fileBytes = statSync(path).size
-      // What is loaded as 16-bit floats takes half of the file.
+    const print = (name: string, fileBytes: number, { loadMs, peakRssBytes }: Measured) => {
       const ratio = (peakRssBytes - bare.peakRssBytes) / fileBytes
-      const name = `checkpoint of ${(fileBytes / 1e6).toFixed(0)} MB as ${dtype}`
       const verdict = ratio <= maxFileSizes ? '' : `   more than ${maxFileSizes}`
       console.log(
         `${name.padEnd(50)} ${loadMs.toFixed(0).padStart(7)} ms ${megabytes(peakRssBytes)} ${ratio.toFixed(2).padStart(18)}${verdict}`,
       )
+    }
+    for (const dtype of ['float32', 'float16', 'bfloat16']) {
+      const { size } = statSync(path)
+      print(`checkpoint of ${(size / 1e6).toFixed(0)} MB as ${dtype}`, size, measure('checkpoint', path, dtype))
+    }
+    for (const [name, make] of Object.entries(models)) {
+      const dir = join(folder, name)
+      using model = make()
+      await model.savePretrained(dir)
+      const { size } = statSync(join(dir, 'model.safetensors'))
+      print(`${name} of ${(size / 1e6).toFixed(0)} MB to its first output`, size, measure('model', dir, name))
     }
   } finally {
     rmSync(folder, { recursive: true })

@@ -9,6 +9,7 @@ export {
   type GradientCheckOptions,
   gradientCheck,
 } from './autograd/gradient-check.ts'
+export type { DownloadProgress } from './checkpoint/resolve.ts'
 export { SafetensorsFile, type TensorInfo } from './checkpoint/safetensors.ts'
 export {
   type NamedTensors,

@@ -44,7 +44,7 @@ type Spelling = string | Map<string, Spelling> | Spelling[] | null
 
 function format(value: JsonValue, like: Spelling, lineBreak: string): string {
   if (typeof value === 'number') return formatNumber(value, like)
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (typeof value !== 'object' || value === null) return formatScalar(value)
   const inner = `${lineBreak}  `
   if (Array.isArray(value)) {
     const old = Array.isArray(like) ? like : []
@@ -56,6 +56,12 @@ function format(value: JsonValue, like: Spelling, lineBreak: string): string {
     member === undefined ? [] : [`${JSON.stringify(key)}: ${format(member, old?.get(key) ?? null, inner)}`],
   )
   return members.length === 0 ? '{}' : `{${inner}${members.join(`,${inner}`)}${lineBreak}}`
+}
+
+function formatScalar(value: string | boolean | null): string {
+  const text: string | undefined = JSON.stringify(value)
+  if (text !== undefined) return text
+  throw new CheckpointError(`formatJson: expected what JSON can hold, got ${describe(value)}`)
 }
 
 function formatNumber(value: number, like: Spelling): string {

@@ -1,3 +1,5 @@
+import { readJson } from '../checkpoint/model-folder.ts'
+import { resolveModelFolder } from '../checkpoint/resolve.ts'
 import { ConfigError, describe } from '../errors.ts'
 import {
   ElectraForMaskedLM,
@@ -8,26 +10,28 @@ import {
   ElectraForTokenClassification,
   ElectraModel,
 } from './electra.ts'
-import { type PretrainedOptions, readConfig } from './model.ts'
+import type { PretrainedOptions } from './model.ts'
 import { T5EncoderModel, T5ForConditionalGeneration } from './t5.ts'
 import { T5ForQuestionAnswering, T5ForSequenceClassification, T5ForTokenClassification } from './t5-heads.ts'
 
 /** Classes by model type. */
-type Table<M> = Readonly<Record<string, { fromPretrained(folder: string, options?: PretrainedOptions): Promise<M> }>>
+type Table<M> = Readonly<Record<string, { fromPretrained(idOrPath: string, options?: PretrainedOptions): Promise<M> }>>
 
 /** A class that chooses another by the `model_type` of config.json. */
 export interface AutoClass<M> {
   /**
+   * @param idOrPath a folder, or `org/name` of the hub.
    * @throws {ConfigError} for a model type that has no such head.
    * @throws as `fromPretrained` of the class that is chosen.
    */
-  fromPretrained(folder: string, options?: PretrainedOptions): Promise<M>
+  fromPretrained(idOrPath: string, options?: PretrainedOptions): Promise<M>
 }
 
 function auto<M>(name: string, table: Table<M>): AutoClass<M> {
   return {
-    async fromPretrained(folder, options) {
-      const { model_type: type } = await readConfig(folder)
+    async fromPretrained(idOrPath, options) {
+      const folder = await resolveModelFolder(idOrPath, options)
+      const { model_type: type } = (await readJson(folder, 'config.json')).value
       const Class = typeof type === 'string' && Object.hasOwn(table, type) ? table[type] : undefined
       if (Class) return Class.fromPretrained(folder, options)
       const known = Object.keys(table).join(', ')

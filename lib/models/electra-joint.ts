@@ -13,7 +13,7 @@ import {
 import type { ElectraConfig } from './electra-config.ts'
 import { ignored, tokenLabels } from './heads.ts'
 import { type ArrayInput, expectBelow, integers, packed } from './inputs.ts'
-import { load, type PretrainedOptions, type RandomState } from './model.ts'
+import { load, type PretrainedOptions, type RandomState, type SavePretrainedOptions } from './model.ts'
 
 /**
  * What generator and discriminator have in common: nothing; the word and position tables; all embeddings with their norm,
@@ -134,6 +134,16 @@ export class ElectraForJointPreTraining {
     }
   }
 
+  /**
+   * Saves `<dir>/generator` and `<dir>/discriminator`, each a whole model.
+   *
+   * @throws as `savePretrained` of models.
+   */
+  async savePretrained(dir: string, options: SavePretrainedOptions = {}): Promise<void> {
+    await this.discriminator.savePretrained(join(dir, 'discriminator'), options)
+    await this.generator.savePretrained(join(dir, 'generator'), options)
+  }
+
   train(mode = true): this {
     this.generator.train(mode)
     this.discriminator.train(mode)
@@ -249,11 +259,22 @@ interface FakesContext {
 }
 
 /** What the generator takes from the discriminator. */
-function sharedWith({ trunk }: ElectraForPreTraining, sharing: ElectraSharing): ElectraOptions {
+function sharedWith(discriminator: ElectraForPreTraining, sharing: ElectraSharing): ElectraOptions {
+  if (sharing === 'none') return {}
+  const pattern = sharedNames[sharing]
+  const sharedParameters = new Map([...discriminator.namedParameters()].filter(([name]) => pattern.test(name)))
+  const { trunk } = discriminator
+  if (sharing === 'all') return { trunk, sharedParameters }
   const { word, position, tokenType, norm } = trunk.embeddings
-  if (sharing === 'all') return { trunk }
-  if (sharing === 'embeddings') return { shared: { word, position, tokenType, norm } }
-  return sharing === 'wordAndPosition' ? { shared: { word, position } } : {}
+  const shared = sharing === 'embeddings' ? { word, position, tokenType, norm } : { word, position }
+  return { shared, sharedParameters }
+}
+
+/** Names in files of what is in common. */
+const sharedNames = {
+  wordAndPosition: /^electra\.embeddings\.(word|position)_embeddings\./,
+  embeddings: /^electra\.embeddings\./,
+  all: /^electra\./,
 }
 
 /** @throws {ShapeError} where the networks cannot have that in common. */

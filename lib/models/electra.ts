@@ -18,6 +18,7 @@ import * as ops from '../ops/index.ts'
 import { Packing } from '../packing.ts'
 import { scope } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
+import type { ConfigJson } from './config.ts'
 import { type ElectraConfig, parseElectraConfig } from './electra-config.ts'
 import {
   type ClassifierOutput,
@@ -275,6 +276,10 @@ abstract class Electra extends PreTrainedModel<ElectraConfig> {
   static readonly family = family
   static readonly head: RegExp | null = /^(?!electra\.)/
 
+  protected override savedConfig(): ConfigJson {
+    return { model_type: 'electra', ...super.savedConfig() }
+  }
+
   protected nextRun({ outputHiddenStates = false, outputAttentions = false }: Partial<ElectraInputs>): ElectraRun {
     return { pass: this.nextPass(), checkpointing: this.gradientCheckpointing, outputHiddenStates, outputAttentions }
   }
@@ -323,10 +328,16 @@ export class ElectraModel extends Electra {
 /** Base of the classes with a head. */
 abstract class ElectraWithHead extends Electra {
   readonly trunk: ElectraTrunk
+  readonly #sharedParameters: ReadonlyMap<string, Tensor>
 
-  constructor(config: ElectraConfig, { trunk, shared, ...options }: ElectraOptions = {}) {
+  constructor(config: ElectraConfig, { trunk, shared, sharedParameters = new Map(), ...options }: ElectraOptions = {}) {
     super(config, options)
     this.trunk = trunk ?? new ElectraTrunk(this.build.at('electra'), config, shared)
+    this.#sharedParameters = sharedParameters
+  }
+
+  protected override savedTensors(): Map<string, Tensor> {
+    return new Map([...this.#sharedParameters, ...super.savedTensors()])
   }
 
   protected encode(inputs: ElectraInputs, run: ElectraRun, keepMasked: (index: number) => boolean): ElectraEncoded {
@@ -339,6 +350,8 @@ export interface ElectraOptions extends ModelOptions {
   readonly trunk?: ElectraTrunk
   /** Embeddings of another model, to have in common with it. */
   readonly shared?: ElectraSharedEmbeddings
+  /** What is in common by its names in files: it is saved with this model, too. */
+  readonly sharedParameters?: ReadonlyMap<string, Tensor>
 }
 
 export interface ElectraForPreTrainingInputs extends ElectraInputs {
@@ -409,6 +422,10 @@ export class ElectraForMaskedLM extends ElectraWithHead {
       ? this.trunk.embeddings.word.weight
       : head.parameter('weight', [vocabSize, embeddingSize], normal(initializerRange))
     this.outputBias = head.parameter('bias', [vocabSize], zeros)
+  }
+
+  protected override savedConfig(): ConfigJson {
+    return { ...super.savedConfig(), tie_word_embeddings: this.config.tieWordEmbeddings }
   }
 
   forward(inputs: ElectraForMaskedLMInputs): ElectraMaskedLMOutput {

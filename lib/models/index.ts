@@ -10,6 +10,7 @@ export {
   PreTrainedModel,
   type PretrainedOptions,
   type RandomState,
+  type SavePretrainedOptions,
 } from './model.ts'
 export {
   type OutputOptions,

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { formatJson, type JsonObject } from '../checkpoint/json.ts'
+import { openWeights, readJson } from '../checkpoint/model-folder.ts'
 import type { KeyMap } from '../checkpoint/names.ts'
-import { SafetensorsFile } from '../checkpoint/safetensors.ts'
+import { type ResolveOptions, resolveModelFolder } from '../checkpoint/resolve.ts'
+import { type SaveFolderOptions, saveFolder } from '../checkpoint/save-folder.ts'
 import { device } from '../device.ts'
 import type { DType } from '../dtype.ts'
-import { CheckpointError, ConfigError, describe } from '../errors.ts'
+import { ConfigError, describe } from '../errors.ts'
 import { ParameterBuilder, type Pass, RandomSource } from '../nn/index.ts'
 import type { Tensor } from '../tensor.ts'
 import { CheckpointSource } from './checkpoint-source.ts'
@@ -19,7 +20,7 @@ export interface ModelOptions {
   readonly build?: ParameterBuilder
 }
 
-export interface PretrainedOptions {
+export interface PretrainedOptions extends Omit<ResolveOptions, 'weights'> {
   /** @default 'auto' */
   readonly device?: Parameters<typeof device>[0]
   /** How weights are held; 16-bit ones are for inference, and computed with in float32. @default 'float32' */
@@ -27,6 +28,9 @@ export interface PretrainedOptions {
   /** Of a head that the checkpoint does not have. @default 0 */
   readonly seed?: number
 }
+
+/** How a model is saved; the meaning of each is that of `saveSafetensors`. */
+export type SavePretrainedOptions = Pick<SaveFolderOptions, 'dtype' | 'maxShardSize' | 'signal'>
 
 /** Where dropout draws its random numbers. */
 export interface RandomState {
@@ -67,6 +71,8 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
   loadReport: LoadReport = { missing: [], unexpected: [] }
   /** Blocks keep their inputs alone, and compute the rest again in backward: less memory, a third more time. */
   gradientCheckpointing = false
+  /** @internal Text of the config.json that the model was loaded with: numbers keep their spelling. */
+  configText: string | undefined
   protected readonly build: ParameterBuilder
   #training = true
   #random: RandomState = { seed: 0, step: 0 }
@@ -128,6 +134,55 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
     this.dispose()
   }
 
+  /**
+   * Saves the model as a folder that the Hugging Face libraries load: config.json with the keys that it was read with, and
+   * the weights under their names there. What appears is whole; files of other names in the folder stay.
+   *
+   * @throws {CheckpointError} if the system does not take it; what was there before is then still there.
+   * @throws {ConfigError} if `config` was changed without its `json`, from which config.json is written.
+   * @throws {StateError} if a parameter was updated before the promise is kept.
+   */
+  async savePretrained(dir: string, options: SavePretrainedOptions = {}): Promise<void> {
+    this.#expectConfigJson()
+    const tensors = this.savedTensors()
+    const dtype = options.dtype ?? this.parameters()[0]?.dtype
+    const json = {
+      ...this.savedConfig(),
+      ...(this.config.json.torch_dtype === undefined ? {} : { torch_dtype: dtype }),
+    }
+    const files = { 'config.json': formatJson({ ...json, dtype } as JsonObject, this.configText), ...this.savedFiles() }
+    await saveFolder(dir, files, { ...options, tensors })
+  }
+
+  /** Contents of config.json. */
+  protected savedConfig(): ConfigJson {
+    return { ...this.config.json, architectures: [this.constructor.name] }
+  }
+
+  /** Parameters by their names in files, with those that the model has in common with another. */
+  protected savedTensors(): Map<string, Tensor> {
+    return this.namedParameters()
+  }
+
+  /** Files beside config and weights. */
+  protected savedFiles(): Record<string, string> {
+    return {}
+  }
+
+  #expectConfigJson(): void {
+    const { family } = this.constructor as unknown as ModelClass<this, C>
+    const said = Object.entries(family.parseConfig(this.config.json))
+    // What the file of weights decides is written; the rest of this is not part of config.json.
+    const own = ['json', 'tieWordEmbeddings', 'scaleDecoderOutputs', 'dropoutBroadcast']
+    for (const [key, value] of said) {
+      const actual = this.config[key as keyof C]
+      if (own.includes(key) || JSON.stringify(actual) === JSON.stringify(value)) continue
+      throw new ConfigError(
+        `savePretrained: expected config.${key} to be ${JSON.stringify(value)} as config.json says, got ${JSON.stringify(actual)}: parse the changed json instead`,
+      )
+    }
+  }
+
   /** @internal Reads what a class keeps beside config and weights. */
   async readFolder(_folder: string): Promise<void> {}
 
@@ -142,37 +197,41 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
    * Loads a folder in Hugging Face's layout: config.json with model.safetensors, or shards with their index. The model is
    * in `eval` mode then.
    *
+   * @param idOrPath a folder, or `org/name` of the hub.
    * @throws {ConfigError} for a config.json that is not one of the family.
    * @throws {CheckpointError} for a file that is missing, malformed, or does not have what the model needs.
    */
   static fromPretrained<M extends PreTrainedModel<C>, C extends { readonly json: ConfigJson }>(
     this: ModelClass<M, C>,
-    folder: string,
+    idOrPath: string,
     options: PretrainedOptions = {},
   ): Promise<M> {
     // biome-ignore lint/complexity/noThisInStatic: the class that it is called on is the one to make
-    return load(this, folder, options)
+    return load(this, idOrPath, options)
   }
 }
 
-/** @internal Loads a folder into a class; `make` may give its constructor more than the configuration. */
+/** @internal Loads a folder, or a repository of the hub, into a class; `make` may give its constructor more than the configuration. */
 export async function load<M extends PreTrainedModel<C>, C extends { readonly json: ConfigJson }>(
   Model: ModelClass<M, C>,
-  folder: string,
-  { device: where = 'auto', dtype = 'float32', seed = 0 }: PretrainedOptions,
+  idOrPath: string,
+  { device: where = 'auto', dtype = 'float32', seed = 0, ...resolving }: PretrainedOptions,
   make: (config: C, options: ModelOptions) => M = (config, options) => new Model(config, options),
   firstSite = 0,
 ): Promise<M> {
   const on = device(where)
   expectDtype(dtype)
-  const config = Model.family.parseConfig(await readConfig(folder))
-  using file = SafetensorsFile.open(folder)
+  const folder = await resolveModelFolder(idOrPath, resolving)
+  const configFile = await readJson(folder, 'config.json')
+  const config = Model.family.parseConfig(configFile.value)
+  using file = await openWeights(folder)
   const source = new CheckpointSource(file, { names: Model.family.names, dtype, head: Model.head, seed })
   const build = ParameterBuilder.from(source, firstSite)
   try {
     const model = make(await Model.family.settle(config, source), { build })
     await on.synchronize()
     await model.readFolder(folder)
+    model.configText = configFile.text
     model.loadReport = { missing: source.missing, unexpected: source.unexpected() }
     warnAbout(folder, model.loadReport)
     return model.eval()
@@ -185,26 +244,6 @@ export async function load<M extends PreTrainedModel<C>, C extends { readonly js
 function expectDtype(dtype: DType): void {
   if (dtype === 'float32' || dtype === 'float16' || dtype === 'bfloat16') return
   throw new ConfigError(`fromPretrained: expected dtype to be float32, float16 or bfloat16, got ${describe(dtype)}`)
-}
-
-/** @throws {CheckpointError} where it is missing, {ConfigError} where it is not a JSON object. */
-export async function readConfig(folder: string, name = 'config.json'): Promise<ConfigJson> {
-  const path = join(folder, name)
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new CheckpointError(`fromPretrained: expected a model folder with ${path}, got ${code}`, { cause })
-  }
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch (cause) {
-    throw new ConfigError(`fromPretrained: expected JSON in ${path}, got ${(cause as Error).message}`, { cause })
-  }
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as ConfigJson
-  throw new ConfigError(`fromPretrained: expected an object in ${path}, got ${describe(json)}`)
 }
 
 function warnAbout(folder: string, { missing, unexpected }: LoadReport): void {

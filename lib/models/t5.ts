@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { checkpoint } from '../autograd/checkpoint.ts'
+import { formatJson, type JsonObject } from '../checkpoint/json.ts'
+import { readOptionalJson } from '../checkpoint/model-folder.ts'
 import { t5Names } from '../checkpoint/names.ts'
 import { ShapeError } from '../errors.ts'
 import * as search from '../generate/index.ts'
@@ -25,9 +25,10 @@ import * as ops from '../ops/index.ts'
 import { Packing } from '../packing.ts'
 import { scope } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
+import type { ConfigJson } from './config.ts'
 import { ignored } from './heads.ts'
 import { type ArrayInput, expectBelow, expectTokens, type IntegerGrid, integers, maskOf, packed } from './inputs.ts'
-import { type Family, type ModelOptions, PreTrainedModel, readConfig } from './model.ts'
+import { type Family, type ModelOptions, PreTrainedModel } from './model.ts'
 import { parseT5Config, type T5Config } from './t5-config.ts'
 import { T5Decoding } from './t5-decoding.ts'
 
@@ -337,6 +338,8 @@ export function seenBy(encoded: T5Encoded & { seen: Seen | null }, decoded: Deco
 
 // ---------------------------------------------------------------- models
 
+const generationConfigName = 'generation_config.json'
+
 const family: Family<T5Config> = {
   parseConfig: parseT5Config,
   names: t5Names,
@@ -352,6 +355,12 @@ const family: Family<T5Config> = {
 export abstract class T5Model extends PreTrainedModel<T5Config> {
   static readonly family = family
   static readonly head: RegExp | null = null
+
+  protected override savedConfig(): ConfigJson {
+    const { modelType } = this.config
+    const architecture = this.constructor.name.replace(/^T5/, modelType.toUpperCase())
+    return { model_type: modelType, ...super.savedConfig(), architectures: [architecture] }
+  }
 
   protected nextRun({ outputHiddenStates = false, outputAttentions = false }: OutputOptions): T5Run {
     return { pass: this.nextPass(), outputHiddenStates, outputAttentions, checkpointing: this.gradientCheckpointing }
@@ -412,6 +421,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
   readonly trunk: T5Trunk
   /** What `generate` takes where it is not told otherwise; `fromPretrained` reads it from generation_config.json. */
   generationConfig: search.GenerationDefaults
+  #generationText: string | undefined
   /** (vocabSize, dModel): the embedding itself, or a matrix of its own. */
   readonly #head: Tensor
 
@@ -468,10 +478,24 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
 
   /** @internal */
   override async readFolder(folder: string): Promise<void> {
-    const name = 'generation_config.json'
-    this.generationConfig = this.#generationConfig(
-      existsSync(join(folder, name)) ? await readConfig(folder, name) : null,
-    )
+    const own = await readOptionalJson(folder, generationConfigName)
+    this.#generationText = own?.text
+    this.generationConfig = this.#generationConfig(own?.value ?? null)
+  }
+
+  protected override savedConfig(): ConfigJson {
+    const { tieWordEmbeddings, scaleDecoderOutputs } = this.config
+    // Versions differ in which of the two they go by.
+    return {
+      ...super.savedConfig(),
+      tie_word_embeddings: tieWordEmbeddings,
+      scale_decoder_outputs: scaleDecoderOutputs,
+    }
+  }
+
+  protected override savedFiles(): Record<string, string> {
+    const json = this.generationConfig.toJson() as JsonObject
+    return { [generationConfigName]: formatJson(json, this.#generationText) }
   }
 
   #generationConfig(own: Readonly<Record<string, unknown>> | null): search.GenerationDefaults {

@@ -48,6 +48,7 @@ describe('formatJson', () => {
 
   it('refuses numbers that JSON does not have', () => {
     for (const x of [Number.NaN, Number.POSITIVE_INFINITY]) expect(() => formatJson({ x })).toThrow(CheckpointError)
+    expect(() => formatJson({ x: (() => 1) as never })).toThrow(/expected what JSON can hold, got function/)
   })
 
   it('is not confused by what stands in strings', () => {

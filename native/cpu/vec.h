@@ -36,11 +36,11 @@ struct Vec<float> {
   static Vec fill(float x) { return {_mm256_set1_ps(x)}; }
   static Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
   void store(float* p) const { _mm256_storeu_ps(p, v); }
-#ifndef __SANITIZE_ADDRESS__
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   static Vec load(const float* p, int64_t n) { return {_mm256_maskload_ps(p, tail(n))}; }
   void store(float* p, int64_t n) const { _mm256_maskstore_ps(p, tail(n), v); }
 #else
-  // The sanitizer does not see what masked moves touch.
+  // Sanitizers do not see what masked moves touch.
   static Vec load(const float* p, int64_t n) {
     float lanes[8] = {};
     for (int64_t i = 0; i < n && i < 8; ++i) lanes[i] = p[i];

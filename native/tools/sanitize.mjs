@@ -75,9 +75,23 @@ function leaksOf(reports, binary) {
     .filter((report) => report.includes(binary))
 }
 
-const everything = ['test/ops', 'test/native/', 'test/tensor', 'test/autograd', 'test/checkpoint', 'test/models']
-// Built without sanitizers of their own, and in a test's time limit: the native self-test.
-const selection = [...everything, '--exclude', 'test/native/selftest.full.test.ts']
+// The op suite for each instruction set, and what else drives queue, pool, memory and teardown. Not the full tests: their
+// bounds of resident memory are not meant for a sanitizer's own, and the self-test has builds of its own.
+const natives = ['determinism', 'errors', 'memory', 'workers'].map((name) => `test/native/${name}`)
+const suite = ['test/ops', ...natives, 'test/tensor', 'test/autograd']
+
+/** 60 worker threads come and go with work in flight. Returns whether their process ends as it should. */
+function runWorkers(dir, env) {
+  const options = { warmUp: 0, workers: 60, atOnce: 4 }
+  const { status } = timed('60 workers', () =>
+    spawnSync(process.execPath, ['test/native/churn.mjs', JSON.stringify(options)], {
+      cwd: root,
+      stdio: 'inherit',
+      env: { ...process.env, DUOFORMER_PREBUILD: dir, ...env },
+    }),
+  )
+  return status === 0
+}
 
 function checkAddress() {
   const dir = build('asan', 'address,undefined')
@@ -93,11 +107,8 @@ function checkAddress() {
     finds(dir, 'undefined', 'signed integer overflow', noLeaks),
     findsLeak(dir, env),
   ]
-  return [
-    ...found,
-    runTests(dir, [...isas, 'default', 'full'], selection, noLeaks),
-    leaksNothing(dir, env),
-  ].every(Boolean)
+  const clean = [runTests(dir, [...isas, 'default'], suite, noLeaks), runWorkers(dir, noLeaks), leaksNothing(dir, env)]
+  return [...found, ...clean].every(Boolean)
 }
 
 function leakOptions(dir) {
@@ -116,12 +127,13 @@ function findsLeak(dir, env) {
   return leaks.length > 0
 }
 
-/** In one process, which lives until its leaks are looked for. */
+/** The suite in one process, which lives until its leaks are looked for; each op once. */
 function leaksNothing(dir, env) {
   const { reports, options } = leakOptions(dir)
-  const projects = [isas[1], 'default']
-  const files = ['test/ops', 'test/native/', 'test/tensor', 'test/autograd', '--pool', 'threads']
-  const passed = runTests(dir, projects, files, { ...env, ...options, DUOFORMER_ISA: isas[1] })
+  const leakEnv = { ...env, ...options, DUOFORMER_ISA: isas[1] }
+  const files = suite.filter((path) => !path.includes('determinism'))
+  const tests = runTests(dir, [isas[1], 'default'], [...files, '--pool', 'threads'], leakEnv)
+  const passed = runWorkers(dir, leakEnv) && tests
   const leaks = leaksOf(reports, 'duoformer.node')
   for (const leak of leaks) console.error(leak)
   say(`${readdirSync(reports).length} processes looked through, ${leaks.length} leaks in the addon`)
@@ -132,8 +144,8 @@ function checkThread() {
   const dir = build('tsan', 'thread')
   const options = 'ignore_noninstrumented_modules=1 report_signal_unsafe=0 exitcode=66 halt_on_error=1'
   const env = { LD_PRELOAD: library('libtsan.so'), TSAN_OPTIONS: options }
-  const found = finds(dir, 'race', 'data race', env)
-  return runTests(dir, [...isas, 'default', 'full'], selection, env) && found
+  const clean = [runTests(dir, [...isas, 'default'], suite, env), runWorkers(dir, env)]
+  return [finds(dir, 'race', 'data race', env), ...clean].every(Boolean)
 }
 
 const checks = { address: checkAddress, thread: checkThread }

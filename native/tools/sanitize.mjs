@@ -115,7 +115,9 @@ function leakOptions(dir) {
   const reports = join(dir, 'leaks')
   rmSync(reports, { recursive: true, force: true })
   mkdirSync(reports)
-  const options = `detect_leaks=1:exitcode=0:log_path=${join(reports, 'report')}`
+  // Each frame names its binary, which by default only frames without a source line do.
+  const format = "stack_trace_format='    #%n %F %S %M'"
+  const options = `detect_leaks=1:exitcode=0:log_path=${join(reports, 'report')}:${format}`
   return { reports, options: { ASAN_OPTIONS: options, LSAN_OPTIONS: 'exitcode=0' } }
 }
 

@@ -16,10 +16,12 @@ export {
   type SafetensorsOptions,
   saveSafetensors,
 } from './checkpoint/safetensors-writer.ts'
+export * as data from './data/index.ts'
 export {
   type Device,
   device,
   type MemoryUse,
+  type OpCounter,
   runtimeInfo,
   setThreads,
 } from './device.ts'
@@ -31,9 +33,10 @@ export * as nn from './nn/index.ts'
 export * as ops from './ops/index.ts'
 export * as optim from './optim/index.ts'
 export { Packing, type PackingTensors } from './packing.ts'
+export * from './pipelines/index.ts'
+export { Random } from './random.ts'
 export { keep, scope } from './scope.ts'
 export { Tensor, type TensorOptions } from './tensor.ts'
-export { AutoTokenizer } from './tokenizers/auto.ts'
 export type { BatchEncoding, Encoding, ModelInputs } from './tokenizers/encoding.ts'
 export type {
   EncodeBatchOptions,
@@ -43,5 +46,6 @@ export type {
   TextInput,
 } from './tokenizers/options.ts'
 export type { DecodeOptions, Tokenizer } from './tokenizers/tokenizer.ts'
+export { trainUnigram, type UnigramOptions } from './tokenizers/training/unigram.ts'
 export { trainWordPiece, type WordPieceOptions } from './tokenizers/training/word-piece.ts'
 export type { TruncationStrategy } from './tokenizers/truncation.ts'

@@ -224,7 +224,7 @@ void setCpuThreads(int threads) {
   cpu::ThreadPool::setThreads(threads);
 }
 
-Device::Device() : pool_(cpu::ThreadPool::acquire()) {
+Device::Device() : counts_(registry().size()), pool_(cpu::ThreadPool::acquire()) {
   const char* wanted = std::getenv("DUOFORMER_CHECKED_MEMORY");
   const bool checked = wanted && std::string_view(wanted) == "1";
   if (checked) {
@@ -297,6 +297,9 @@ std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> 
     call.workspace = workspace.data;
   }
   char* stagingArea = staging > 0 ? static_cast<char*>(call.workspace) + own : nullptr;
+  OpCount& count = counts_[size_t(&call.def - registry().data())];
+  ++count.calls;
+  if (call.def.flops) count.flops += call.def.flops(call);
   queue_.submit(std::make_unique<OpTask>(++calls_, std::move(call), stagingArea, std::move(reads), std::move(writes),
                                          pool_.get()));
   if (workspace.data) allocator_->give(workspace);

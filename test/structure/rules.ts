@@ -72,7 +72,7 @@ const layers: readonly (readonly string[])[] = [
   ['scope'],
   ['native'],
   ['tokenizers'],
-  ['dtype'],
+  ['dtype', 'random'],
   ['errors'],
 ]
 

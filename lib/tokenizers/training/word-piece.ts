@@ -1,6 +1,7 @@
 import { ConfigError, describe } from '../../errors.ts'
 import { integerOf } from '../options.ts'
 import { Tokenizer } from '../tokenizer.ts'
+import { alphabetOf } from './alphabet.ts'
 import { electraSpecials, electraTokenizerJson, maxInputCharsPerWord } from './electra-layout.ts'
 import { MergingWords } from './merges.ts'
 import { Slices } from './slices.ts'
@@ -100,17 +101,6 @@ async function learn(
     await merging.merge(...pair, ids.get(joined) as number, slices)
   }
   return tokens
-}
-
-/** The most frequent characters; of equally frequent ones, those that sort first. */
-async function alphabetOf(words: ReadonlyMap<string, number>, limit: number, slices: Slices): Promise<Set<string>> {
-  const counts = new Map<string, number>()
-  for (const [word, count] of words) {
-    for (const character of word) counts.set(character, (counts.get(character) ?? 0) + count)
-    if (slices.due) await slices.rest()
-  }
-  const byCount = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
-  return new Set(byCount.slice(0, limit).map(([character]) => character))
 }
 
 /**

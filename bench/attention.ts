@@ -17,6 +17,8 @@ const shapes = [
   [1, 8, 2048, 64],
 ] as const
 const rounds = 7
+/** Of one turn, at the least, after a call that is not counted. */
+const turnSeconds = 0.1
 /** Before each turn: threads of the one that ran before may go on spinning for a while. */
 const pauseMs = 50
 const forms = ['sdpa', 'plain'] as const
@@ -43,23 +45,30 @@ function prepare([batch, heads, length, size]: readonly [number, number, number,
     }
     return time
   }
+  const turn = async (repeats: number) => {
+    await run()
+    let time = 0
+    for (let i = 0; i < repeats; i++) time += await run()
+    return time / repeats
+  }
   const dispose = () => {
     for (const tensor of [...leaves, dO, cuSeqlens]) tensor.dispose()
   }
-  return { run, dispose }
+  return { turn, dispose }
 }
 
 async function compare(shape: (typeof shapes)[number], threads: number, torch: Baseline | null): Promise<void> {
-  const { run, dispose } = prepare(shape)
+  const { turn, dispose } = prepare(shape)
+  const repeats = Math.ceil((turnSeconds * 1000) / (await turn(1)))
   const ours: number[] = []
   const theirs = { sdpa: [] as number[], plain: [] as number[] }
   for (let round = -1; round < rounds; round++) {
     await sleep(pauseMs)
-    const time = await run()
+    const time = await turn(repeats)
     if (round >= 0) ours.push(time)
     for (const form of torch ? forms : []) {
       await sleep(pauseMs)
-      const time = await torch!.measure([...shape, threads, form].join(' '))
+      const time = await torch!.measure([...shape, threads, form, repeats].join(' '))
       if (round >= 0) theirs[form].push(time)
     }
   }

@@ -13,12 +13,31 @@ export interface MemoryUse {
   tensors: number
 }
 
+/** What was queued of one op. */
+export interface OpCounter {
+  calls: number
+  /**
+   * Floating-point operations of its matrix products, a multiplication and an addition being two; 0 for ops without.
+   * Pairs that causal attention hides are not counted, but where positions are given, which only the device reads.
+   */
+  flops: number
+}
+
 /** A place where tensors live and ops run. Get one from `device()`. */
 class Device {
   constructor(readonly name: 'cpu') {}
 
   memory(): MemoryUse {
     return addon.memory()
+  }
+
+  /** What was queued on this thread since its start, or the last `resetCounters()`: by native op, those called alone. */
+  counters(): Record<string, OpCounter> {
+    return addon.counters()
+  }
+
+  resetCounters(): void {
+    addon.resetCounters()
   }
 
   resetPeak(): void {

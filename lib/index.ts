@@ -16,24 +16,28 @@ export {
   type SafetensorsOptions,
   saveSafetensors,
 } from './checkpoint/safetensors-writer.ts'
+export * as data from './data/index.ts'
 export {
   type Device,
   device,
   type MemoryUse,
+  type OpCounter,
   runtimeInfo,
   setThreads,
 } from './device.ts'
 export type { DType, TypedArray } from './dtype.ts'
 export * from './errors.ts'
 export * from './generate/index.ts'
+export * as metrics from './metrics/index.ts'
 export * from './models/index.ts'
 export * as nn from './nn/index.ts'
 export * as ops from './ops/index.ts'
 export * as optim from './optim/index.ts'
 export { Packing, type PackingTensors } from './packing.ts'
+export * from './pipelines/index.ts'
+export { Random } from './random.ts'
 export { keep, scope } from './scope.ts'
 export { Tensor, type TensorOptions } from './tensor.ts'
-export { AutoTokenizer } from './tokenizers/auto.ts'
 export type { BatchEncoding, Encoding, ModelInputs } from './tokenizers/encoding.ts'
 export type {
   EncodeBatchOptions,
@@ -46,3 +50,4 @@ export type { DecodeOptions, Tokenizer } from './tokenizers/tokenizer.ts'
 export { trainUnigram, type UnigramOptions } from './tokenizers/training/unigram.ts'
 export { trainWordPiece, type WordPieceOptions } from './tokenizers/training/word-piece.ts'
 export type { TruncationStrategy } from './tokenizers/truncation.ts'
+export * as train from './train/index.ts'

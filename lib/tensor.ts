@@ -51,7 +51,7 @@ export class Tensor {
     /** @internal */ readonly handle: number,
     readonly dtype: DType,
     readonly shape: readonly number[],
-    private readonly isLeaf = false,
+    private isLeaf = false,
     strides: readonly number[] | null = null,
     /** @internal In elements. */ readonly offset = 0,
     /** @internal */ readonly contents: Contents = { version: 0, owners: 0 },
@@ -112,6 +112,12 @@ export class Tensor {
   /** Whether gradients flow to this leaf, or through this result. */
   get requiresGrad(): boolean {
     return this.isLeaf || this.node !== null
+  }
+
+  /** Freezes a leaf, or thaws it. @throws {StateError} for the result of an op. */
+  set requiresGrad(wanted: boolean) {
+    if (this.node) throw new StateError(`requiresGrad: expected a leaf, got the result of an op: ${this}`)
+    this.isLeaf = checkGrad(this.dtype, wanted)
   }
 
   get disposed(): boolean {

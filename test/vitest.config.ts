@@ -14,7 +14,7 @@ const project = (test: Project) => ({ extends: true as const, test })
 // The op suite runs once for each instruction set of this architecture; a set that the machine lacks is left out there.
 const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']
 
-const timing = 'test/native/timing.test.ts'
+const timing = 'test/**/timing.test.ts'
 
 export default defineConfig({
   test: {

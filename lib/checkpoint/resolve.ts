@@ -53,7 +53,7 @@ export async function resolveModelFolder(idOrPath: string, options: ResolveOptio
   if (found?.isDirectory()) return resolve(idOrPath)
   if (found || !isHubId(idOrPath)) {
     const got = found ? 'a file' : 'nothing'
-    throw new CheckpointError(`fromPretrained: expected a folder with ${configName}, got ${got} at ${idOrPath}`)
+    throw new CheckpointError(`fromPretrained: expected a folder or a hub id, got ${got} at ${idOrPath}`)
   }
   return resolveHubId(idOrPath, options)
 }

@@ -7,6 +7,7 @@ import { applyProcessors } from './processors.ts'
 import { Recorder } from './recorder.ts'
 import { type Found, queued, type Run, read } from './run.ts'
 import type { Sequence } from './sequence.ts'
+import type { Stopping } from './stopping.ts'
 import { goingOn, type TokenStep } from './token-search.ts'
 
 /** A token that is chosen anew in a step: the scores after these ids of a sequence. */
@@ -40,14 +41,14 @@ export async function* assistedSearch(
     const positions = active.map((sequence, i) => positionsOf(sequence, guesses[i] as ArrayLike<number>))
     const before = active.map(({ length }) => length)
     const values = await read(queued(() => check(run, state, positions, first ? 0 : 1, recorder)))
-    const taken = take(run, positions, values.ids as Int32Array)
+    const taken = await take(run, positions, values.ids as Int32Array)
     recorder.record(values, placesOf(run, positions, taken))
     yield tokensSince(active, before)
     if (settings.heuristic) most = taken.every((n, i) => n === positions[i]?.length) ? most + 2 : Math.max(1, most - 1)
     // Each row's newest token was not fed; what was guessed wrong is taken back.
     state.truncate(active.map(({ length }) => length - 1))
     draft.update(active)
-    const going = goingOn(run, active)
+    const going = await goingOn(run, active)
     if (going.length === active.length) continue
     state.select(going)
     draft.select(going)
@@ -93,19 +94,24 @@ function rowsAt(logits: Tensor, positions: readonly Position[][], fresh: readonl
 }
 
 /** Lets the sequences grow. @returns how many positions of each row counted. */
-function take({ stopping }: Run, positions: readonly Position[][], chosen: Int32Array): number[] {
+async function take({ stopping }: Run, positions: readonly Position[][], chosen: Int32Array): Promise<number[]> {
+  const taken: number[] = []
   let at = 0
-  return positions.map((list) => {
-    const tokens = chosen.subarray(at, at + list.length)
+  for (const list of positions) {
+    taken.push(await takeRow(stopping, list, chosen.subarray(at, at + list.length)))
     at += list.length
-    const { sequence } = list[0] as Position
-    for (let n = 0; ; n++) {
-      sequence.push(tokens[n] as number)
-      const next = list[n + 1]
-      const guessed = next !== undefined && next.ids[next.ids.length - 1] === tokens[n]
-      if (!guessed || stopping.ends(sequence.ids, sequence.sentence)) return n + 1
-    }
-  })
+  }
+  return taken
+}
+
+async function takeRow(stopping: Stopping, positions: readonly Position[], tokens: Int32Array): Promise<number> {
+  const { sequence } = positions[0] as Position
+  for (let n = 0; ; n++) {
+    sequence.push(tokens[n] as number)
+    const next = positions[n + 1]
+    const guessed = next !== undefined && next.ids[next.ids.length - 1] === tokens[n]
+    if (!guessed || (await stopping.ends(sequence.ids, sequence.sentence))) return n + 1
+  }
 }
 
 function placesOf({ promptLength }: Run, positions: readonly Position[][], taken: readonly number[]) {

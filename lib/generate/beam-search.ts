@@ -35,13 +35,13 @@ export async function beamSearch(run: Run, state: DecoderState): Promise<FoundBe
     const exhausted = stopping.exhausted(length)
     const going: BeamSentence[] = []
     const kept: number[] = []
-    active.forEach((sentence, i) => {
+    for (const [i, sentence] of active.entries()) {
       const candidates = candidatesOf(values, i, active.length)
-      const parents = sentence.advance(candidates, (ids) => stopping.ends(ids, sentence.sentence), exhausted)
-      if (!parents) return
+      const parents = await sentence.advance(candidates, (ids) => stopping.ends(ids, sentence.sentence), exhausted)
+      if (!parents) continue
       going.push(sentence)
       kept.push(...parents.map((parent) => i * numBeams + parent))
-    })
+    }
     active = going
     if (active.length > 0) state.select(kept)
   }

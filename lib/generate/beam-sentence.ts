@@ -40,10 +40,14 @@ export class BeamSentence {
    * @param exhausted whether nothing goes on beyond this step.
    * @returns for each running beam, which of those before it continues; null where the sentence is done.
    */
-  advance(candidates: Candidates, ends: (ids: Int32Array) => boolean, exhausted: boolean): readonly number[] | null {
+  async advance(
+    candidates: Candidates,
+    ends: (ids: Int32Array) => Promise<boolean>,
+    exhausted: boolean,
+  ): Promise<readonly number[] | null> {
     const { rules, numBeams } = this
     const beams = Array.from(candidates.tokens, (token, i) => this.#extended(candidates, i, token))
-    const ended = beams.map(({ ids }) => ends(ids))
+    const ended = await Promise.all(beams.map(({ ids }) => ends(ids)))
     const finishing = beams.filter(
       (_, rank) => rank < rules.finishers && (ended[rank] || (exhausted && rules.finishesAtLimit)),
     )

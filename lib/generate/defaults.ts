@@ -16,6 +16,11 @@ const unsupported: Readonly<Record<string, readonly unknown[]>> = {
   assistant_early_exit: [],
 }
 
+/** Whether an option, in camelCase, is one of Hugging Face's that is not offered. */
+export function isUnsupported(option: string): boolean {
+  return Object.hasOwn(unsupported, snakeCase(option))
+}
+
 const camelCase = (key: string) => key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 const snakeCase = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 

@@ -2,6 +2,7 @@ import { ConfigError, describe, IndexError, ShapeError } from '../errors.ts'
 import { assistedSearch } from './assisted-search.ts'
 import { beamSearch } from './beam-search.ts'
 import { type GenerationConfig, isGenerationKey, tokenList } from './config.ts'
+import { isUnsupported } from './defaults.ts'
 import { type Draft, ModelDraft, PromptLookup } from './draft.ts'
 import type { DecoderState, EncoderInputs, GenerativeModel } from './model.ts'
 import { buildProcessors, type LogitsProcessor, type PrefixAllowedTokensFn } from './processors.ts'
@@ -31,6 +32,8 @@ export interface GenerateInputs {
   readonly encoder: EncoderInputs
   /** Ids that each sentence's decoder starts with, all of one length. @default its start token */
   readonly prompts?: readonly Int32Array[] | undefined
+  /** How many ids at the beginning of each prompt are padding. @default none */
+  readonly promptPadding?: readonly number[] | undefined
 }
 
 export interface GenerateOutput {
@@ -147,14 +150,14 @@ function draftOf(inputs: GenerateInputs, { assistantModel }: GenerateOptions, ru
 /** Runs the encoder, and makes the decoder with a number of rows for each sentence. */
 function startDecoding(
   model: GenerativeModel,
-  { encoder }: GenerateInputs,
+  { encoder, promptPadding }: GenerateInputs,
   run: Run,
   perSentence: number,
 ): DecoderState {
   run.signal?.throwIfAborted()
   const rows = Array.from({ length: encoder.batch * perSentence }, (_, row) => Math.floor(row / perSentence))
   const { state } = queued(() => ({
-    state: model.startDecoding(encoder, { rows: rows.length, length: run.maxLength }),
+    state: model.startDecoding(encoder, { rows: rows.length, length: run.maxLength, promptPadding }),
   }))
   try {
     if (perSentence > 1) state.select(rows)
@@ -189,7 +192,8 @@ const callOptions = [
 function prepare(model: GenerativeModel, inputs: GenerateInputs, options: GenerateOptions): Call {
   for (const key of Object.keys(options)) {
     if (isGenerationKey(key) || callOptions.includes(key)) continue
-    throw new ConfigError(`generate: expected a known option, got ${JSON.stringify(key)}`)
+    const expected = isUnsupported(key) ? `no ${key}, which is not supported` : 'a known option'
+    throw new ConfigError(`generate: expected ${expected}, got ${JSON.stringify(key)}`)
   }
   const config = model.generationConfig.resolve(options)
   expectTokensBelow(config, model.vocabSize)

@@ -2,7 +2,7 @@ export type { GenerationConfig, TokenIds } from './config.ts'
 export { LogitsContext } from './context.ts'
 export { GenerationDefaults } from './defaults.ts'
 export { type GenerateInputs, type GenerateOptions, type GenerateOutput, generate, generateStream } from './generate.ts'
-export type { DecoderState, EncoderInputs, GenerativeModel } from './model.ts'
+export type { DecoderCapacity, DecoderState, EncoderInputs, GenerativeModel } from './model.ts'
 export {
   applyProcessors,
   buildProcessors,

@@ -11,16 +11,22 @@ export interface EncoderInputs {
   readonly length: number
 }
 
+/** What a decoder makes room for. */
+export interface DecoderCapacity {
+  /** Most rows that `select` will ask for. */
+  readonly rows: number
+  /** Most tokens that a row will be fed. */
+  readonly length: number
+  /** How many tokens at the beginning of each sentence's prompt are padding, which nothing attends to. @default none */
+  readonly promptPadding?: readonly number[] | undefined
+}
+
 /** An encoder-decoder that text can be generated from. */
 export interface GenerativeModel {
   readonly vocabSize: number
   readonly generationConfig: GenerationDefaults
-  /**
-   * Queues the encoder and makes a decoder with one row for each sentence and nothing fed to it.
-   *
-   * @param capacity most rows that `select` will ask for, most tokens that a row will be fed.
-   */
-  startDecoding(inputs: EncoderInputs, capacity: { rows: number; length: number }): DecoderState
+  /** Queues the encoder and makes a decoder with one row for each sentence and nothing fed to it. */
+  startDecoding(inputs: EncoderInputs, capacity: DecoderCapacity): DecoderState
 }
 
 /**
@@ -34,7 +40,7 @@ export interface DecoderState {
    *
    * @param tokens one list for each row.
    * @param wanted 'last': of the token after each row's last one; 'all': after every token fed.
-   * @returns (rows, V), or (all tokens, V), row by row.
+   * @returns (rows, V), or (all tokens, V), row by row; what stands for padding means nothing.
    */
   step(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor
   /** Makes row i what row rows[i] was, for every i; rows may repeat, and those not named are gone. Copies no cache. */

@@ -3,7 +3,7 @@ import { type GenerationConfig, tokenList } from './config.ts'
 
 /** Turns ids into text: a tokenizer, as far as stop strings and text streams need one. */
 export interface TokenDecoder {
-  decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string
+  decode(ids: ArrayLike<number>, options?: { skipSpecialTokens?: boolean }): string | Promise<string>
 }
 
 /** Whether a sequence is complete, its newest token included; the prompt of the decoder is part of it. */
@@ -17,9 +17,12 @@ export interface StoppingSettings {
   readonly stoppingCriterion?: StoppingCriterion | undefined
 }
 
+/** As `StoppingCriterion`, for what waits until the tokenizer's threads have an answer. */
+type Criterion = (...args: Parameters<StoppingCriterion>) => boolean | Promise<boolean>
+
 /** When sequences end. */
 export class Stopping {
-  readonly #criteria: StoppingCriterion[]
+  readonly #criteria: Criterion[]
   readonly #maxLength: number
   readonly #deadline: number
 
@@ -37,8 +40,9 @@ export class Stopping {
   }
 
   /** Whether the sequence ends by what it says: an end token, a stop string, the caller's own criterion. */
-  ends(ids: Int32Array, sentence: number): boolean {
-    return this.#criteria.some((criterion) => criterion(ids, sentence))
+  async ends(ids: Int32Array, sentence: number): Promise<boolean> {
+    for (const criterion of this.#criteria) if (await criterion(ids, sentence)) return true
+    return false
   }
 
   /** Whether no sequence of this length goes on: the maximum is reached, or time is up. */
@@ -51,12 +55,11 @@ export class Stopping {
  * True when the last token completes one of the texts, whatever of it lies in earlier tokens or hangs over; text that was
  * complete before does not count.
  */
-function stopStrings(texts: readonly string[], tokenizer: TokenDecoder): StoppingCriterion {
+function stopStrings(texts: readonly string[], tokenizer: TokenDecoder): Criterion {
   // Special tokens are text, too: a sentinel may be where to stop.
   const textOf = (ids: Int32Array) => tokenizer.decode(ids, { skipSpecialTokens: false })
-  return (ids) => {
-    const now = textOf(ids)
-    const before = textOf(ids.subarray(0, -1))
+  return async (ids) => {
+    const [now, before] = await Promise.all([textOf(ids), textOf(ids.subarray(0, -1))])
     return texts.some((text) => now.includes(text, Math.max(before.length - text.length + 1, 0)))
   }
 }

@@ -24,7 +24,7 @@ export async function* textStream(
     const fresh = [...tokens].filter((_, i) => rows[i] === row)
     if (fresh.length === 0) continue
     ids.push(...fresh)
-    text = tokenizer.decode(ids, { skipSpecialTokens })
+    text = await tokenizer.decode(ids, { skipSpecialTokens })
     const end = completeLength(text)
     if (end <= shown) continue
     yield text.slice(shown, end)

@@ -35,7 +35,7 @@ export async function* tokenSearch(
       sequence.push(tokens[i] as number)
     })
     yield { rows: Int32Array.from(active, ({ row }) => row), tokens }
-    const going = goingOn(run, active)
+    const going = await goingOn(run, active)
     if (going.length === active.length) continue
     state.select(going)
     active = going.map((i) => active[i] as Sequence)
@@ -51,8 +51,7 @@ function choose(scores: Tensor, { config, seed }: Run, step: number, rows: reado
 }
 
 /** Which of the rows have not ended. */
-export function goingOn({ stopping }: Run, rows: readonly Sequence[]): number[] {
-  return rows.flatMap(({ ids, sentence }, i) =>
-    stopping.ends(ids, sentence) || stopping.exhausted(ids.length) ? [] : [i],
-  )
+export async function goingOn({ stopping }: Run, rows: readonly Sequence[]): Promise<number[]> {
+  const ended = await Promise.all(rows.map(({ ids, sentence }) => stopping.ends(ids, sentence)))
+  return [...rows.keys()].filter((i) => !ended[i] && !stopping.exhausted((rows[i] as Sequence).ids.length))
 }

@@ -51,14 +51,40 @@ export class CheckpointSource implements ParameterSource {
     if (first === null || second === null) return false
     const { shape } = this.file.info(first)
     if (shape.join() !== this.file.info(second).shape.join()) return false
-    using difference = scope(() =>
-      ops.max(
-        ops.abs(ops.sub(this.file.load(first, { dtype: 'float32' }), this.file.load(second, { dtype: 'float32' }))),
-      ),
-    )
-    if ((await difference.item()) !== 0) return false
+    using other = this.file.load(second, { dtype: 'float32' })
+    if ((await this.#differenceFrom(first, other)) !== 0) return false
     this.#used.add(first).add(second)
     return true
+  }
+
+  /**
+   * Checks parameters that are another model's: where the file has them, too, it must hold the same numbers.
+   *
+   * @param shared by their names in files.
+   * @throws {CheckpointError} for one that differs.
+   */
+  async expectEqual(shared: ReadonlyMap<string, Tensor>): Promise<void> {
+    for (const [wanted, tensor] of shared) {
+      const name = [wanted, ...this.options.names.aliasesOf(wanted)].find((alias) => this.file.has(alias))
+      if (name === undefined) continue
+      const { shape } = this.file.info(name)
+      const difference = shape.join() === tensor.shape.join() ? await this.#differenceFrom(name, tensor) : Number.NaN
+      this.#used.add(name)
+      if (difference === 0) continue
+      const got = Number.isNaN(difference) ? 'another' : `one that differs by up to ${difference}`
+      throw new CheckpointError(
+        `fromPretrained: expected ${name} of ${this.file.path} to be the tensor that it is shared as, got ${got} (without sharing, both are kept)`,
+      )
+    }
+  }
+
+  /** The largest |difference| between a tensor of the file and one of the same shape. */
+  async #differenceFrom(name: string, other: Tensor): Promise<number> {
+    using difference = scope(() => {
+      const own = this.file.load(name, { dtype: other.dtype })
+      return ops.max(ops.abs(ops.sub(own, other.detach())))
+    })
+    return difference.item()
   }
 
   /** Names of tensors of the file that nothing reads, but for those that are known to be left over. */

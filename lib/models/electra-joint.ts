@@ -32,27 +32,32 @@ export interface ElectraJointOptions {
   readonly seed?: number
 }
 
+export interface ElectraJointLoadOptions extends ElectraJointOptions, PretrainedOptions {
+  /** Loads the discriminator alone: random tokens instead of a generator's. @default false */
+  readonly uniformGenerator?: boolean
+}
+
 export interface ElectraJointInputs extends Omit<ElectraInputs, 'outputHiddenStates' | 'outputAttentions'> {
   /** (B, T) the original ids. */
   readonly inputIds: ArrayInput
-  /** (B, T) what the generator reads: some of them masked. */
+  /** (B, T) what the generator reads: some of them masked. Without a generator, of no effect. */
   readonly maskedInputIds: ArrayInput
   /** (B, T) original ids where the generator is to predict, those left unmasked included; −100 elsewhere. */
   readonly labels: ArrayInput
-  /** (B, T) what the discriminator reads. @default drawn from the generator */
+  /** (B, T) what the discriminator reads. @default drawn from the generator, or without one uniformly from all tokens */
   readonly replacedInputIds?: ArrayInput
   /** The generator's logits are divided by it before a token is drawn. @default 1 */
   readonly temperature?: number
   /** Never draw the original token. @default false */
   readonly disallowCorrect?: boolean
-  /** Gives the logits of both networks. @default false */
+  /** Gives the logits of the networks. @default false */
   readonly outputLogits?: boolean
 }
 
 export interface ElectraJointOutput {
   /** () genWeight · mlmLoss + discWeight · rtdLoss. */
   readonly loss: Tensor
-  /** () mean over the labels, in nats. */
+  /** () mean over the labels, in nats; without a generator ln(vocabSize), that of a uniform guess. */
   readonly mlmLoss: Tensor
   /** () mean over the real tokens, in nats. */
   readonly rtdLoss: Tensor
@@ -60,7 +65,7 @@ export interface ElectraJointOutput {
   readonly corruptedIds: Tensor
   /** (N) uint8, packed: 1 where that differs from the original. */
   readonly isReplaced: Tensor
-  /** (B, T, vocabSize). */
+  /** (B, T, vocabSize); null without a generator. */
   readonly mlmLogits: Tensor | null
   /** (B, T). */
   readonly rtdLogits: Tensor | null
@@ -73,35 +78,43 @@ export interface ElectraJointOutput {
  * @see Clark et al. 2020, section 3.1. https://arxiv.org/abs/2003.10555
  */
 export class ElectraForJointPreTraining {
-  readonly generator: ElectraForMaskedLM
+  /** Null where tokens are replaced by random ones, without a network. */
+  readonly generator: ElectraForMaskedLM | null
   readonly discriminator: ElectraForPreTraining
-  readonly #discWeight: number
-  readonly #genWeight: number
+  /** Factors of the two losses. */
+  readonly discWeight: number
+  readonly genWeight: number
   readonly #samplingSite: number
   #random: RandomState = { seed: 0, step: 0 }
 
   /** @internal Use `fromConfigs` or `fromPretrained`. */
   constructor(
-    generator: ElectraForMaskedLM,
+    generator: ElectraForMaskedLM | null,
     discriminator: ElectraForPreTraining,
     { discWeight = 50, genWeight = 1 }: ElectraJointOptions = {},
   ) {
     this.generator = generator
     this.discriminator = discriminator
-    this.#discWeight = discWeight
-    this.#genWeight = genWeight
-    this.#samplingSite = generator.nextSite
+    this.discWeight = discWeight
+    this.genWeight = genWeight
+    this.#samplingSite = (generator ?? discriminator).nextSite
   }
 
-  /** New networks. */
+  /**
+   * New networks.
+   *
+   * @param generator null: random tokens instead.
+   * @throws {ShapeError} where sizes differ that `sharing` makes one.
+   */
   static fromConfigs(
-    generator: ElectraConfig,
+    generator: ElectraConfig | null,
     discriminator: ElectraConfig,
     options: ElectraJointOptions = {},
   ): ElectraForJointPreTraining {
     const { sharing = 'embeddings', seed = 0 } = options
-    expectShareable(generator, discriminator, sharing)
+    if (generator) expectShareable(generator, discriminator, sharing)
     const second = new ElectraForPreTraining(discriminator, { seed })
+    if (!generator) return new ElectraForJointPreTraining(null, second, options)
     const first = new ElectraForMaskedLM(generator, {
       ...sharedWith(second, sharing),
       seed: seed + 1,
@@ -111,22 +124,26 @@ export class ElectraForJointPreTraining {
   }
 
   /**
-   * Loads `<folder>/generator` and `<folder>/discriminator`. What they have in common is the discriminator's.
+   * Loads `<folder>/generator` and `<folder>/discriminator`.
    *
-   * @throws as `fromPretrained` of models.
+   * @throws {CheckpointError} if what they have in common differs in the two; else as `fromPretrained` of models.
    */
   static async fromPretrained(
     folder: string,
-    { sharing = 'embeddings', ...options }: ElectraJointOptions & PretrainedOptions = {},
+    { sharing = 'embeddings', uniformGenerator = false, ...options }: ElectraJointLoadOptions = {},
   ): Promise<ElectraForJointPreTraining> {
     const discriminator = await ElectraForPreTraining.fromPretrained(join(folder, 'discriminator'), options)
+    if (uniformGenerator) return new ElectraForJointPreTraining(null, discriminator, options)
+    const shared = sharedWith(discriminator, sharing)
     try {
-      const make = (config: ElectraConfig, own: ElectraOptions) => {
-        expectShareable(config, discriminator.config, sharing)
-        return new ElectraForMaskedLM(config, { ...own, ...sharedWith(discriminator, sharing) })
-      }
-      const source = join(folder, 'generator')
-      const generator = await load(ElectraForMaskedLM, source, options, make, discriminator.nextSite)
+      const generator = await load(ElectraForMaskedLM, join(folder, 'generator'), options, {
+        make(config: ElectraConfig, own: ElectraOptions) {
+          expectShareable(config, discriminator.config, sharing)
+          return new ElectraForMaskedLM(config, { ...own, ...shared })
+        },
+        firstSite: discriminator.nextSite,
+        shared: shared.sharedParameters ?? new Map(),
+      })
       return new ElectraForJointPreTraining(generator, discriminator, options)
     } catch (error) {
       discriminator.dispose()
@@ -135,23 +152,38 @@ export class ElectraForJointPreTraining {
   }
 
   /**
-   * Saves `<dir>/generator` and `<dir>/discriminator`, each a whole model.
+   * Saves `<dir>/discriminator` and, where there is one, `<dir>/generator`, each a whole model.
    *
    * @throws as `savePretrained` of models.
    */
   async savePretrained(dir: string, options: SavePretrainedOptions = {}): Promise<void> {
     await this.discriminator.savePretrained(join(dir, 'discriminator'), options)
-    await this.generator.savePretrained(join(dir, 'generator'), options)
+    await this.generator?.savePretrained(join(dir, 'generator'), options)
   }
 
   train(mode = true): this {
-    this.generator.train(mode)
+    this.generator?.train(mode)
     this.discriminator.train(mode)
     return this
   }
 
   eval(): this {
     return this.train(false)
+  }
+
+  /** Whether dropout is on. */
+  get training(): boolean {
+    return this.discriminator.training
+  }
+
+  /** Whether the blocks of both networks are computed again in backward: see `PreTrainedModel`. */
+  get gradientCheckpointing(): boolean {
+    return this.discriminator.gradientCheckpointing
+  }
+
+  set gradientCheckpointing(wanted: boolean) {
+    if (this.generator) this.generator.gradientCheckpointing = wanted
+    this.discriminator.gradientCheckpointing = wanted
   }
 
   /** Sets where dropout and sampling draw from in the next step; those after that take the steps that follow. */
@@ -161,13 +193,13 @@ export class ElectraForJointPreTraining {
 
   /** All parameters, `discriminator.…` and `generator.…`; shared ones are the discriminator's. */
   namedParameters(): Map<string, Tensor> {
-    const named = (prefix: string, model: ElectraForMaskedLM | ElectraForPreTraining) =>
-      [...model.namedParameters()].map(([name, tensor]) => [`${prefix}.${name}`, tensor] as const)
+    const named = (prefix: string, model: ElectraForMaskedLM | ElectraForPreTraining | null) =>
+      [...(model?.namedParameters() ?? [])].map(([name, tensor]) => [`${prefix}.${name}`, tensor] as const)
     return new Map([...named('discriminator', this.discriminator), ...named('generator', this.generator)])
   }
 
   dispose(): void {
-    this.generator.dispose()
+    this.generator?.dispose()
     this.discriminator.dispose()
   }
 
@@ -184,60 +216,76 @@ export class ElectraForJointPreTraining {
   #step(inputs: ElectraJointInputs, random: RandomState): ElectraJointOutput {
     const op = this.constructor.name
     const { generator, discriminator } = this
-    const { vocabSize } = generator.config
+    const reader = generator ?? discriminator
+    const { vocabSize } = reader.config
     const original = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
     expectBelow(op, 'inputIds', original, vocabSize)
     const labels = tokenLabels(op, inputs.labels, original.shape, vocabSize)
     integers(op, 'maskedInputIds', inputs.maskedInputIds, original.shape)
-    const batch = generator.trunk.pack(op, { ...inputs, inputIds: inputs.maskedInputIds }, () => false)
+    const batch = reader.trunk.pack(op, { ...inputs, inputIds: inputs.maskedInputIds }, () => false)
     const { index } = batch.rows.packing
     const targets = packed(labels.data, index)
     const originalIds = packed(original.data, index)
     const selected = Int32Array.from(targets.keys()).filter((row) => targets[row] !== ignored)
     expectOriginals(op, selected, targets, originalIds)
 
-    const { hidden } = generator.trunk.forward(batch, this.#run(generator, random))
-    const predicted = generator.predict(ops.gatherRows(hidden, Tensor.from(selected)))
-    const fakes = this.#fakes(op, inputs, { predicted, originalIds, selected, index, random })
+    const hidden = generator?.trunk.forward(batch, this.#run(generator, random)).hidden ?? null
+    const predicted = generator && hidden && generator.predict(ops.gatherRows(hidden, Tensor.from(selected)))
+    const at = { predicted, originalIds, selected, index, random }
+    const fakes = inputs.replacedInputIds ? this.#givenFakes(op, inputs, at) : this.#drawnFakes(inputs, at)
     const judged = discriminator.trunk.forward({ ...batch, ids: fakes.corruptedIds }, this.#run(discriminator, random))
     const rtdLogits = discriminator.logits(judged.hidden)
     const rtdLoss = ops.rtdLoss(rtdLogits, fakes.isReplaced)
     return {
-      loss: ops.add(ops.scale(fakes.loss, this.#genWeight), ops.scale(rtdLoss, this.#discWeight)),
+      loss: ops.add(ops.scale(fakes.loss, this.genWeight), ops.scale(rtdLoss, this.discWeight)),
       mlmLoss: fakes.loss,
       rtdLoss,
       corruptedIds: fakes.corruptedIds,
       isReplaced: fakes.isReplaced,
-      mlmLogits: inputs.outputLogits ? batch.rows.unpack(generator.logits(generator.predict(hidden))) : null,
+      mlmLogits:
+        inputs.outputLogits && generator && hidden
+          ? batch.rows.unpack(generator.logits(generator.predict(hidden)))
+          : null,
       rtdLogits: inputs.outputLogits ? batch.rows.unpack(rtdLogits) : null,
     }
   }
 
-  /** The generator's loss, and the tokens that the discriminator reads: given ones, or drawn ones. */
-  #fakes(op: string, inputs: ElectraJointInputs, at: FakesContext) {
-    const { predicted, originalIds, selected, index, random } = at
-    const { outputWeight, outputBias } = this.generator
+  /** The generator's loss, and tokens that are drawn for the discriminator to read. */
+  #drawnFakes(inputs: ElectraJointInputs, { predicted, originalIds, selected, random }: FakesContext): Fakes {
     const { temperature = 1, disallowCorrect = false } = inputs
-    if (!inputs.replacedInputIds) {
-      return ops.generatorObjective(
-        predicted,
-        outputWeight,
-        outputBias,
-        Tensor.from(originalIds),
-        Tensor.from(selected),
-        { ...random, site: this.#samplingSite, temperature, disallowCorrect },
-      )
+    const drawing = { ...random, site: this.#samplingSite, temperature, disallowCorrect }
+    const [original, positions] = [Tensor.from(originalIds), Tensor.from(selected)]
+    if (this.generator && predicted) {
+      const { outputWeight, outputBias } = this.generator
+      return ops.generatorObjective(predicted, outputWeight, outputBias, original, positions, drawing)
     }
-    const shape = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length']).shape
+    const { vocabSize } = this.discriminator.config
+    // One row for all: the same logit for every token.
+    const logits = Tensor.zeros([vocabSize]).view([selected.length, vocabSize], [0, 1], 0)
+    return { loss: this.#uniformLoss(), ...ops.replaceTokens(logits, original, positions, drawing) }
+  }
+
+  /** The generator's loss, and the tokens that the discriminator is given to read. */
+  #givenFakes(op: string, inputs: ElectraJointInputs, at: FakesContext): Fakes {
+    const { predicted, originalIds, selected, index } = at
+    const { shape } = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
     const given = integers(op, 'replacedInputIds', inputs.replacedInputIds, shape)
     expectBelow(op, 'replacedInputIds', given, this.discriminator.config.vocabSize)
     const corrupted = packed(given.data, index)
     const labels = Tensor.from(packed(originalIds, selected))
+    const { generator } = this
     return {
-      loss: ops.linearCrossEntropy(predicted, outputWeight, outputBias, labels),
+      loss:
+        generator && predicted
+          ? ops.linearCrossEntropy(predicted, generator.outputWeight, generator.outputBias, labels)
+          : this.#uniformLoss(),
       corruptedIds: Tensor.from(corrupted),
       isReplaced: Tensor.from(Uint8Array.from(corrupted, (id, row) => Number(id !== originalIds[row]))),
     }
+  }
+
+  #uniformLoss(): Tensor {
+    return Tensor.full([], Math.log(this.discriminator.config.vocabSize))
   }
 
   #run(model: ElectraForMaskedLM | ElectraForPreTraining, random: RandomState): ElectraRun {
@@ -250,8 +298,15 @@ export class ElectraForJointPreTraining {
   }
 }
 
+interface Fakes {
+  readonly loss: Tensor
+  readonly corruptedIds: Tensor
+  readonly isReplaced: Tensor
+}
+
 interface FakesContext {
-  readonly predicted: Tensor
+  /** What the generator's output layer reads of the selected rows; null without a generator. */
+  readonly predicted: Tensor | null
   readonly originalIds: Int32Array
   readonly selected: Int32Array
   readonly index: Int32Array

@@ -30,7 +30,17 @@ import {
   tokenLabels,
   tokenLoss,
 } from './heads.ts'
-import { type ArrayInput, expectBelow, expectTokens, type IntegerGrid, integers, maskOf, packed } from './inputs.ts'
+import {
+  type ArrayInput,
+  expectBelow,
+  expectTokens,
+  type IdInputs,
+  type IntegerGrid,
+  idsOf,
+  integers,
+  maskOf,
+  packed,
+} from './inputs.ts'
 import { type Family, type ModelOptions, PreTrainedModel } from './model.ts'
 
 // ---------------------------------------------------------------- layers
@@ -64,12 +74,20 @@ export class ElectraEmbeddings {
     this.norm = shared.norm ?? new LayerNorm(build.at('norm'), embeddingSize, layerNormEps)
   }
 
-  /** Ids, each (N) int32. @returns (N, embeddingSize). */
+  /** Ids, each (N) int32. @returns (N, embeddingSize) float32. */
   forward(ids: Tensor, positions: Tensor, types: Tensor): Tensor {
-    const tables = [this.word.weight, this.position.weight, this.tokenType.weight]
-    // Looking the padding id up teaches its row nothing.
-    const sum = ops.embeddingSum(tables, [ids, positions, types], { paddingIdx: this.config.padTokenId })
-    return this.norm.forward(sum)
+    return this.norm.forward(this.#sum([this.word, this.position, this.tokenType], [ids, positions, types]))
+  }
+
+  #sum(tables: readonly Embedding[], ids: readonly Tensor[]): Tensor {
+    const weights = tables.map(({ weight }) => weight)
+    if (weights.every(({ dtype }) => dtype === 'float32')) {
+      // Looking the padding id up teaches its row nothing.
+      return ops.embeddingSum(weights, ids, { paddingIdx: this.config.padTokenId })
+    }
+    // 16-bit rows are widened before they are added: the sum has 32 bits.
+    const [word, position, type] = tables.map((table, i) => table.forward(ids[i] as Tensor)) as [Tensor, Tensor, Tensor]
+    return ops.add(ops.add(word, position), type)
   }
 }
 
@@ -176,7 +194,7 @@ export class ElectraTrunk {
    */
   pack(op: string, inputs: ElectraInputs, keepMasked: (index: number) => boolean): ElectraBatch {
     const { vocabSize, typeVocabSize, maxPositionEmbeddings } = this.config
-    const ids = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
+    const ids = idsOf(op, inputs)
     expectTokens(op, 'inputIds', ids)
     expectBelow(op, 'inputIds', ids, vocabSize)
     const [batch, length] = ids.shape as [number, number]
@@ -231,9 +249,7 @@ function filled(shape: readonly number[], value: number): IntegerGrid {
 
 // ---------------------------------------------------------------- what the classes take and give
 
-export interface ElectraInputs {
-  /** (B, T) ids. */
-  readonly inputIds: ArrayInput
+export interface ElectraInputs extends IdInputs {
   /** (B, T), 1 where a token is real; any pattern. @default all 1 */
   readonly attentionMask?: ArrayInput
   /** (B, T), which of two texts a token is of. @default all 0 */
@@ -461,8 +477,8 @@ export class ElectraForMaskedLM extends ElectraWithHead {
 }
 
 /** (B, T) of the ids. */
-function shapeOf(op: string, { inputIds }: ElectraInputs): readonly number[] {
-  return integers(op, 'inputIds', inputIds, ['batch', 'length']).shape
+function shapeOf(op: string, inputs: ElectraInputs): readonly number[] {
+  return idsOf(op, inputs).shape
 }
 
 export interface ElectraClassifierInputs extends ElectraInputs {
@@ -550,16 +566,14 @@ export class ElectraForQuestionAnswering extends ElectraWithHead {
   forward(inputs: ElectraInputs & SpanInputs): SpanOutput & ElectraSeen {
     const run = this.nextRun(inputs)
     return scope(() => {
-      const { rows, hidden, seen } = this.encode(inputs, run, () => true)
-      const { batch, maxLength } = rows.packing
-      const logits = this.#outputs.forward(hidden)
-      return { ...spanOutput(this.constructor.name, logits, batch, maxLength, inputs), ...seen }
+      const { rows, hidden, seen } = this.encode(inputs, run, () => inputs.outputMasked ?? true)
+      return { ...spanOutput(this.constructor.name, this.#outputs.forward(hidden), rows, inputs), ...seen }
     })
   }
 }
 
 export interface ElectraMultipleChoiceInputs
-  extends Omit<ElectraInputs, 'inputIds' | 'attentionMask' | 'tokenTypeIds'> {
+  extends Omit<ElectraInputs, 'inputIds' | 'shape' | 'attentionMask' | 'tokenTypeIds'> {
   /** (B, C, T) ids: C texts to choose from. */
   readonly inputIds: ArrayInput
   readonly attentionMask?: ArrayInput

@@ -1,5 +1,6 @@
 // What the task heads of both families have in common: from hidden states to logits and losses.
-import { ShapeError } from '../errors.ts'
+import { ConfigError, ShapeError } from '../errors.ts'
+import type { PackedRows } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
 import { Tensor } from '../tensor.ts'
 import type { LabelConfig, ProblemType } from './config.ts'
@@ -70,12 +71,14 @@ export interface SpanInputs {
   /** (B) where answers begin and end; places outside the sequence do not count. */
   readonly startPositions?: ArrayInput
   readonly endPositions?: ArrayInput
+  /** Gives masked positions logits, too, which the loss reads; without, they have zeros and cost nothing. @default true */
+  readonly outputMasked?: boolean
 }
 
 export interface SpanOutput {
   /** () float32, mean of the losses of start and end; null unless both positions are given. */
   readonly loss: Tensor | null
-  /** (B, T) each; masked positions have logits, too. */
+  /** (B, T) each. */
   readonly startLogits: Tensor
   readonly endLogits: Tensor
 }
@@ -83,17 +86,19 @@ export interface SpanOutput {
 /**
  * Extractive answers: softmax over all positions of a sequence, the masked ones included.
  *
- * @param logits (B · T, 2).
+ * @param logits (N, 2), packed.
  */
-export function spanOutput(op: string, logits: Tensor, batch: number, length: number, inputs: SpanInputs): SpanOutput {
-  const [startLogits, endLogits] = [0, 1].map((column) => {
-    return ops.reshape(ops.contiguous(ops.select(logits, 1, column)), [batch, length])
-  }) as [Tensor, Tensor]
-  const { startPositions, endPositions } = inputs
+export function spanOutput(op: string, logits: Tensor, rows: PackedRows, inputs: SpanInputs): SpanOutput {
+  const { batch, maxLength: length } = rows.packing
+  const [startLogits, endLogits] = [0, 1].map((column) =>
+    rows.unpack(ops.contiguous(ops.select(logits, 1, column))),
+  ) as [Tensor, Tensor]
+  const { startPositions, endPositions, outputMasked = true } = inputs
   if ((startPositions === undefined) !== (endPositions === undefined)) {
     throw new ShapeError(`${op}: expected both startPositions and endPositions, or neither, got one`)
   }
   if (!startPositions || !endPositions) return { loss: null, startLogits, endLogits }
+  if (!outputMasked) throw new ConfigError(`${op}: expected outputMasked with startPositions, got false`)
   const lossOf = (scores: Tensor, name: string, positions: ArrayInput) => {
     const clamped = integers(op, name, positions, [batch]).data.map((at) => Math.max(0, Math.min(length, at)))
     return ops.crossEntropy(scores, Tensor.from(clamped), { ignoreIndex: length })

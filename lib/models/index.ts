@@ -1,9 +1,10 @@
 export * from './auto.ts'
+export { AutoTokenizer } from './auto-tokenizer.ts'
 export * from './electra.ts'
 export { type ElectraConfig, parseElectraConfig } from './electra-config.ts'
 export * from './electra-joint.ts'
 export type { ClassifierOutput, SpanInputs, SpanOutput } from './heads.ts'
-export type { ArrayInput, NumberArray } from './inputs.ts'
+export type { ArrayInput, FlatArray, IdInputs, NumberArray } from './inputs.ts'
 export {
   type LoadReport,
   type ModelOptions,

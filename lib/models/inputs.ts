@@ -8,8 +8,22 @@ export interface NumberArray {
 
 type Nested = readonly (number | Nested)[]
 
-/** What models take for ids, masks and labels: nested arrays, or flat data with a shape. */
-export type ArrayInput = Nested | NumberArray
+/** Numbers without a shape of their own. */
+export type FlatArray = Int32Array | Uint8Array | Float32Array | Float64Array | BigInt64Array
+
+/**
+ * What models take for ids, masks and labels: nested arrays, flat data with a shape, or flat data alone where the shape
+ * goes without saying: that of the ids.
+ */
+export type ArrayInput = Nested | NumberArray | FlatArray
+
+/** Token ids, and what says their shape where they are flat: encodings of a tokenizer are such inputs. */
+export interface IdInputs {
+  /** (B, T) ids. */
+  readonly inputIds: ArrayInput
+  /** [B, T], for flat inputIds. */
+  readonly shape?: readonly number[] | undefined
+}
 
 /** An input once it was checked. */
 export interface IntegerGrid {
@@ -32,7 +46,16 @@ function nestedShape(op: string, name: string, value: Nested): number[] {
   return [value.length, ...inner]
 }
 
-function flatten(op: string, name: string, value: unknown): NumberArray {
+function isFlat(value: unknown): value is FlatArray {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView)
+}
+
+function flatten(op: string, name: string, value: unknown, expected: readonly (number | string)[]): NumberArray {
+  if (isFlat(value)) {
+    const size = expected.reduce<number>((product, n) => product * (typeof n === 'number' ? n : Number.NaN), 1)
+    if (value.length === size) return { data: value, shape: expected as readonly number[] }
+    throw new ShapeError(`${op}: expected ${name} (${expected.join(', ')}), got ${describe(value)} without a shape`)
+  }
   if (Array.isArray(value)) {
     return { data: value.flat(Infinity) as number[], shape: nestedShape(op, name, value) }
   }
@@ -61,7 +84,7 @@ export function integers(
   value: unknown,
   expected: readonly (number | string)[],
 ): IntegerGrid {
-  const { data, shape } = flatten(op, name, value)
+  const { data, shape } = flatten(op, name, value, expected)
   expectShape(op, name, shape, expected)
   const result = new Int32Array(data.length)
   for (let i = 0; i < result.length; i++) {
@@ -73,6 +96,12 @@ export function integers(
   return { data: result, shape }
 }
 
+/** Checks the ids of a batch, (B, T). */
+export function idsOf(op: string, { inputIds, shape }: IdInputs): IntegerGrid {
+  const given = shape && isFlat(inputIds) ? { data: inputIds, shape } : inputIds
+  return integers(op, 'inputIds', given, ['batch', 'length'])
+}
+
 /** Checks an input of any numbers. */
 export function floats(
   op: string,
@@ -80,7 +109,7 @@ export function floats(
   value: unknown,
   expected: readonly (number | string)[],
 ): { data: Float32Array; shape: readonly number[] } {
-  const { data, shape } = flatten(op, name, value)
+  const { data, shape } = flatten(op, name, value, expected)
   expectShape(op, name, shape, expected)
   return { data: Float32Array.from(data as ArrayLike<number>, Number), shape }
 }
@@ -95,19 +124,25 @@ function at(index: number, shape: readonly number[]): string {
   return `(${place.join(', ')})`
 }
 
+/** Inputs that hold ids of tokens: those out of range are mostly another tokenizer's. */
+const tokenIds = /^(decoder|masked|replaced)?[iI]nputIds$/
+
 /** @throws {IndexError} unless all values are in [0, limit), or equal to `except`. */
 export function expectBelow(op: string, name: string, grid: IntegerGrid, limit: number, except?: number): void {
   grid.data.forEach((value, i) => {
     if ((value >= 0 && value < limit) || value === except) return
     const also = except === undefined ? '' : ` or ${except}`
-    throw new IndexError(`${op}: expected ${name} in [0, ${limit})${also}, got ${value} at ${at(i, grid.shape)}`)
+    const hint = tokenIds.test(name) ? '; is the tokenizer the one of this model?' : ''
+    throw new IndexError(`${op}: expected ${name} in [0, ${limit})${also}, got ${value} at ${at(i, grid.shape)}${hint}`)
   })
 }
 
 /** @throws {DataError} for a batch without a token. */
 export function expectTokens(op: string, name: string, { data, shape }: IntegerGrid): void {
   if (data.length === 0)
-    throw new DataError(`${op}: expected ${name} with at least one token, got (${shape.join(', ')})`)
+    throw new DataError(
+      `${op}: expected ${name} with at least one token (an empty text has special ones), got (${shape.join(', ')})`,
+    )
 }
 
 /** Checks a mask of 0 and 1 of a grid's shape; all 1 where none is given. */

@@ -62,6 +62,8 @@ export interface ModelClass<M, C> {
   readonly family: Family<C>
   /** Paths of parameters that a checkpoint of another head does not have; null where there is no head. */
   readonly head: RegExp | null
+  /** Names in files of what a whole model has and this part of it leaves out. @default none */
+  readonly leftOut?: RegExp
 }
 
 /** Base of all models: parameters, modes, loading. */
@@ -211,13 +213,22 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
   }
 }
 
-/** @internal Loads a folder, or a repository of the hub, into a class; `make` may give its constructor more than the configuration. */
+/** What a model is given that is loaded as part of another. */
+export interface LoadedAsPart<M, C> {
+  /** May give the constructor more than the configuration. */
+  make(config: C, options: ModelOptions): M
+  /** Number of the first place that draws random numbers. */
+  readonly firstSite: number
+  /** Parameters of another model that this one has, too, by their names in files. */
+  readonly shared: ReadonlyMap<string, Tensor>
+}
+
+/** @internal Loads a folder, or a repository of the hub, into a class. */
 export async function load<M extends PreTrainedModel<C>, C extends { readonly json: ConfigJson }>(
   Model: ModelClass<M, C>,
   idOrPath: string,
   { device: where = 'auto', dtype = 'float32', seed = 0, ...resolving }: PretrainedOptions,
-  make: (config: C, options: ModelOptions) => M = (config, options) => new Model(config, options),
-  firstSite = 0,
+  part?: LoadedAsPart<M, C>,
 ): Promise<M> {
   const on = device(where)
   expectDtype(dtype)
@@ -226,13 +237,16 @@ export async function load<M extends PreTrainedModel<C>, C extends { readonly js
   const config = Model.family.parseConfig(configFile.value)
   using file = await openWeights(folder)
   const source = new CheckpointSource(file, { names: Model.family.names, dtype, head: Model.head, seed })
-  const build = ParameterBuilder.from(source, firstSite)
+  const build = ParameterBuilder.from(source, part?.firstSite)
   try {
-    const model = make(await Model.family.settle(config, source), { build })
+    const settled = await Model.family.settle(config, source)
+    const model = part ? part.make(settled, { build }) : new Model(settled, { build })
+    if (part) await source.expectEqual(part.shared)
     await on.synchronize()
     await model.readFolder(folder)
     model.configText = configFile.text
-    model.loadReport = { missing: source.missing, unexpected: source.unexpected() }
+    const unexpected = source.unexpected().filter((name) => !Model.leftOut?.test(name))
+    model.loadReport = { missing: source.missing, unexpected }
     warnAbout(folder, model.loadReport)
     return model.eval()
   } catch (error) {

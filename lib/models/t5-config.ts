@@ -47,7 +47,9 @@ export function parseT5Config(
   const modelType = read.choice('model_type', modelTypes, 't5')
   const isT5 = modelType === 't5'
   const numLayers = read.integer('num_layers', isT5 ? 6 : 8)
-  // Old files leave the key out, and mean tied. mT5 is never scaled, whatever its files say.
+  // Old files leave the key out, and mean tied. mT5 is never scaled, whatever its files say. umT5 is where it is tied, as in
+  // transformers 4 and where it was trained; transformers 5 scales every umT5, so that logits of the published ones, none of
+  // which is tied, come out smaller by √dModel there: the same order of tokens, but other probabilities.
   const saysTied = read.flag('tie_word_embeddings', true)
   return {
     modelType,

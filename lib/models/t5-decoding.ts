@@ -1,5 +1,5 @@
 import { StateError } from '../errors.ts'
-import type { DecoderState } from '../generate/index.ts'
+import type { DecoderCapacity, DecoderState } from '../generate/index.ts'
 import type { AttentionContext } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
 import { keep } from '../scope.ts'
@@ -16,8 +16,10 @@ interface Cache {
 interface Row {
   readonly slot: number
   readonly sentence: number
-  /** Tokens fed. */
+  /** Keys: tokens fed but for padding. */
   readonly length: number
+  /** Padding fed. */
+  readonly padding: number
 }
 
 /**
@@ -30,7 +32,7 @@ export class T5Decoding implements DecoderState {
   readonly #sources: Cache[] = []
   readonly #sourceLengths: readonly number[]
   readonly #context: Pick<AttentionContext, 'rows' | 'pass'>
-  readonly #capacity: { readonly rows: number; readonly length: number }
+  readonly #capacity: DecoderCapacity
   #rows: readonly Row[]
   /** (slots · length): in which slot the key t of a slot's row lies; null while all are in their own. */
   #table: Int32Array | null = null
@@ -38,12 +40,12 @@ export class T5Decoding implements DecoderState {
   constructor(
     private readonly model: T5ForConditionalGeneration,
     encoded: T5Encoded,
-    capacity: { readonly rows: number; readonly length: number },
+    capacity: DecoderCapacity,
   ) {
     const { keyCuSeqlens } = encoded.rows.packing
     this.#capacity = capacity
     this.#sourceLengths = Array.from(keyCuSeqlens.subarray(1), (end, i) => end - (keyCuSeqlens[i] as number))
-    this.#rows = this.#sourceLengths.map((_, sentence) => ({ slot: sentence, sentence, length: 0 }))
+    this.#rows = this.#sourceLengths.map((_, sentence) => ({ slot: sentence, sentence, length: 0, padding: 0 }))
     // Nothing is dropped, so that no layer looks at the rows.
     this.#context = { rows: encoded.rows, pass: { training: false, seed: 0, step: 0 } }
     try {
@@ -55,6 +57,16 @@ export class T5Decoding implements DecoderState {
   }
 
   step(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor {
+    const padding = this.#paddingIn(tokens)
+    if (padding.every((count) => count === 0)) return this.#feed(tokens, wanted)
+    // Padding comes first and is not fed: with it gone, the distances between all other tokens are what they were.
+    this.#rows = this.#rows.map((row, i) => ({ ...row, padding: row.padding + (padding[i] as number) }))
+    const real = tokens.map((list, i) => Array.from(list).slice(padding[i]))
+    const logits = this.#feed(real, wanted)
+    return wanted === 'last' ? logits : spread(logits, tokens, padding)
+  }
+
+  #feed(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor {
     const counts = tokens.map(({ length }) => length)
     this.#rows = this.#rows.map((row, i) => ({ ...row, length: row.length + (counts[i] as number) }))
     const rows = this.#rows
@@ -99,7 +111,10 @@ export class T5Decoding implements DecoderState {
   }
 
   truncate(lengths: readonly number[]): void {
-    this.#rows = this.#rows.map((row, i) => ({ ...row, length: lengths[i] as number }))
+    this.#rows = this.#rows.map((row, i) => {
+      const padding = Math.min(this.#paddingOf(row), lengths[i] as number)
+      return { ...row, padding, length: (lengths[i] as number) - padding }
+    })
     for (const { slot, length } of this.#rows) this.#line(slot)?.fill(slot, length)
   }
 
@@ -108,6 +123,17 @@ export class T5Decoding implements DecoderState {
       k.dispose()
       v.dispose()
     }
+  }
+
+  #paddingOf({ sentence }: Row): number {
+    return this.#capacity.promptPadding?.[sentence] ?? 0
+  }
+
+  /** How many of the tokens that each row is fed next are padding. */
+  #paddingIn(tokens: readonly ArrayLike<number>[]): number[] {
+    return this.#rows.map((row, i) => {
+      return Math.min(this.#paddingOf(row) - row.padding, (tokens[i] as ArrayLike<number>).length)
+    })
   }
 
   get #decoder(): T5Stack {
@@ -183,6 +209,17 @@ function addCache(list: Cache[], shape: readonly number[]): Cache {
 /** (N, H, D) as (N, H · D). */
 function flat(heads: Tensor): Tensor {
   return ops.reshape(heads, [heads.shape[0] as number, -1])
+}
+
+/** Logits of the tokens that were fed, with rows of zeros for the padding before them. */
+function spread(logits: Tensor, tokens: readonly ArrayLike<number>[], padding: readonly number[]): Tensor {
+  const places: number[] = []
+  let total = 0
+  tokens.forEach(({ length }, i) => {
+    for (let t = padding[i] as number; t < length; t++) places.push(total + t)
+    total += length
+  })
+  return ops.scatterRows(logits, Tensor.from(Int32Array.from(places)), total)
 }
 
 /** The last row of each sequence. */

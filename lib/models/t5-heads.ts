@@ -13,7 +13,7 @@ import {
   tokenLabels,
   tokenLoss,
 } from './heads.ts'
-import { type ArrayInput, type IntegerGrid, integers, maskOf } from './inputs.ts'
+import { type ArrayInput, type IntegerGrid, idsOf, maskOf } from './inputs.ts'
 import type { ModelOptions } from './model.ts'
 import {
   type OutputOptions,
@@ -63,9 +63,9 @@ export class T5ForSequenceClassification extends T5Model {
     const run = this.nextRun(inputs)
     return scope(() => {
       const encoded = this.trunk.encode(op, inputs, run)
-      const ids = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
-      const ends = lastEnds(op, ids, this.config.eosTokenId)
-      const rows = rowsOf(ids, maskOf(op, 'decoderAttentionMask', undefined, ids.shape))
+      const ids = idsOf(op, inputs)
+      const rows = rowsOf(ids, upToLastEnd(op, ids, this.config.eosTokenId))
+      const ends = rows.packing.cuSeqlens.slice(1).map((next) => next - 1)
       const decoded = { rows, ...this.trunk.decode(shiftRight(ids, this.config), rows, encoded, run) }
       const [before, after] = this.#dropouts
       const sentence = before.forward(ops.gatherRows(decoded.hidden, Tensor.from(ends)), rows.packing, run.pass)
@@ -80,16 +80,17 @@ export class T5ForSequenceClassification extends T5Model {
   }
 }
 
-/** Flat place of the last end-of-sequence token of each sequence. */
-function lastEnds(op: string, { data, shape }: IntegerGrid, eos: number): Int32Array {
+/** Mask of the decoder: 1 up to the last end-of-sequence token of each sequence, which sees none of what follows. */
+function upToLastEnd(op: string, { data, shape }: IntegerGrid, eos: number): Int32Array {
   const [batch, length] = shape as [number, number]
   const counts = new Set<number>()
-  const ends = Int32Array.from({ length: batch }, (_, b) => {
+  const mask = new Int32Array(data.length)
+  for (let b = 0; b < batch; b++) {
     const row = data.subarray(b * length, (b + 1) * length)
     counts.add(row.filter((id) => id === eos).length)
-    return b * length + row.lastIndexOf(eos)
-  })
-  if (counts.size === 1 && !counts.has(0)) return ends
+    mask.fill(1, b * length, b * length + row.lastIndexOf(eos) + 1)
+  }
+  if (counts.size === 1 && !counts.has(0)) return mask
   throw new DataError(
     `${op}: expected as many end-of-sequence tokens (${eos}) in each sequence, at least one, got ${[...counts].join(', ')}`,
   )
@@ -121,7 +122,7 @@ export class T5ForTokenClassification extends T5Model {
     const op = this.constructor.name
     const run = this.nextRun({})
     return scope(() => {
-      const { shape } = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
+      const { shape } = idsOf(op, inputs)
       const labels = inputs.labels ? tokenLabels(op, inputs.labels, shape, this.config.numLabels) : null
       const keeps = (i: number) => labels !== null && labels.data[i] !== ignored
       const { rows, hidden } = this.trunk.encode(op, inputs, run, keeps)
@@ -150,11 +151,11 @@ export class T5ForQuestionAnswering extends T5Model {
     const run = this.nextRun(inputs)
     return scope(() => {
       const encoded = this.trunk.encode(op, inputs, run)
-      const ids = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
-      const rows = rowsOf(ids, maskOf(op, 'decoderAttentionMask', undefined, ids.shape))
+      const ids = idsOf(op, inputs)
+      const { attentionMask, outputMasked = true } = inputs
+      const rows = rowsOf(ids, maskOf(op, 'attentionMask', outputMasked ? undefined : attentionMask, ids.shape))
       const decoded = { rows, ...this.trunk.decode(shiftRight(ids, this.config), rows, encoded, run) }
-      const { batch, maxLength } = rows.packing
-      const span = spanOutput(op, this.#outputs.forward(decoded.hidden), batch, maxLength, inputs)
+      const span = spanOutput(op, this.#outputs.forward(decoded.hidden), rows, inputs)
       return { ...span, ...seenBy(encoded, decoded) }
     })
   }

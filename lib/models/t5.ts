@@ -2,7 +2,7 @@ import { checkpoint } from '../autograd/checkpoint.ts'
 import { formatJson, type JsonObject } from '../checkpoint/json.ts'
 import { readOptionalJson } from '../checkpoint/model-folder.ts'
 import { t5Names } from '../checkpoint/names.ts'
-import { ShapeError } from '../errors.ts'
+import { DataError, ShapeError } from '../errors.ts'
 import * as search from '../generate/index.ts'
 import {
   type AttentionConfig,
@@ -27,7 +27,17 @@ import { scope } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
 import type { ConfigJson } from './config.ts'
 import { ignored } from './heads.ts'
-import { type ArrayInput, expectBelow, expectTokens, type IntegerGrid, integers, maskOf, packed } from './inputs.ts'
+import {
+  type ArrayInput,
+  expectBelow,
+  expectTokens,
+  type IdInputs,
+  type IntegerGrid,
+  idsOf,
+  integers,
+  maskOf,
+  packed,
+} from './inputs.ts'
 import { type Family, type ModelOptions, PreTrainedModel } from './model.ts'
 import { parseT5Config, type T5Config } from './t5-config.ts'
 import { T5Decoding } from './t5-decoding.ts'
@@ -210,12 +220,12 @@ export class T5Trunk {
    */
   encode(
     op: string,
-    { inputIds, attentionMask }: T5EncoderInputs,
+    inputs: T5EncoderInputs,
     run: T5Run,
     keepMasked?: (index: number) => boolean,
   ): T5Encoded & { seen: Seen } {
-    const ids = this.#ids(op, 'inputIds', inputIds, ['batch', 'length'])
-    const mask = maskOf(op, 'attentionMask', attentionMask, ids.shape)
+    const ids = this.#checked(op, 'inputIds', idsOf(op, inputs))
+    const mask = maskOf(op, 'attentionMask', inputs.attentionMask, ids.shape)
     const rows = rowsOf(ids, mask, keepMasked)
     const seen = seenOf(run)
     const context = { rows, pass: run.pass, maps: seen.maps }
@@ -233,11 +243,10 @@ export class T5Trunk {
 
   /** Checks ids of a decoder against the encoder's batch. */
   decoderIds(op: string, name: string, value: unknown, { rows }: T5Encoded): IntegerGrid {
-    return this.#ids(op, name, value, [rows.packing.batch, 'length'])
+    return this.#checked(op, name, integers(op, name, value, [rows.packing.batch, 'length']))
   }
 
-  #ids(op: string, name: string, value: unknown, shape: readonly (number | string)[]): IntegerGrid {
-    const ids = integers(op, name, value, shape)
+  #checked(op: string, name: string, ids: IntegerGrid): IntegerGrid {
     expectTokens(op, name, ids)
     expectBelow(op, name, ids, this.config.vocabSize)
     return ids
@@ -271,9 +280,7 @@ export function shiftRight({ data, shape }: IntegerGrid, { decoderStartTokenId, 
 
 // ---------------------------------------------------------------- what the classes take and give
 
-export interface T5EncoderInputs {
-  /** (B, T) ids of the source. */
-  readonly inputIds: ArrayInput
+export interface T5EncoderInputs extends IdInputs {
   /** (B, T), 1 where a token is real; any pattern. @default all 1 */
   readonly attentionMask?: ArrayInput | undefined
 }
@@ -383,26 +390,40 @@ export interface T5Inputs extends Partial<T5EncoderInputs>, OutputOptions {
 export interface T5GenerateInputs extends T5EncoderInputs {
   /** (B, T) ids that each decoder starts with, the start token included. @default the start token */
   readonly decoderInputIds?: ArrayInput | undefined
+  /** (B, T), 0 where `decoderInputIds` are padding, which can only be on the left. @default all 1 */
+  readonly decoderAttentionMask?: ArrayInput | undefined
 }
 
 /** Checks what is to be generated from. */
 function generateInputs(inputs: T5GenerateInputs, vocabSize: number): search.GenerateInputs {
   const op = 'generate'
-  const ids = integers(op, 'inputIds', inputs.inputIds, ['batch', 'length'])
+  const ids = idsOf(op, inputs)
   expectTokens(op, 'inputIds', ids)
   expectBelow(op, 'inputIds', ids, vocabSize)
   const [batch, length] = ids.shape as [number, number]
   const attentionMask = Uint8Array.from(maskOf(op, 'attentionMask', inputs.attentionMask, ids.shape))
   const encoder = { inputIds: ids.data, attentionMask, batch, length }
-  if (inputs.decoderInputIds === undefined) return { encoder }
+  if (inputs.decoderInputIds === undefined) {
+    if (inputs.decoderAttentionMask === undefined) return { encoder }
+    throw new ShapeError('generate: expected decoderInputIds with decoderAttentionMask, got none')
+  }
   const prompts = integers(op, 'decoderInputIds', inputs.decoderInputIds, [batch, 'length'])
   expectTokens(op, 'decoderInputIds', prompts)
   expectBelow(op, 'decoderInputIds', prompts, vocabSize)
   const columns = prompts.shape[1] as number
-  return {
-    encoder,
-    prompts: Array.from({ length: batch }, (_, b) => prompts.data.slice(b * columns, (b + 1) * columns)),
-  }
+  const rowsOfPrompts = (data: Int32Array) =>
+    Array.from({ length: batch }, (_, b) => data.slice(b * columns, (b + 1) * columns))
+  const mask = maskOf(op, 'decoderAttentionMask', inputs.decoderAttentionMask, prompts.shape)
+  return { encoder, prompts: rowsOfPrompts(prompts.data), promptPadding: rowsOfPrompts(mask).map(paddingOf) }
+}
+
+/** How many tokens are padding: what is generated goes on from the last one, so that padding stands before the first. */
+function paddingOf(mask: Int32Array, row: number): number {
+  const first = mask.indexOf(1)
+  if (first >= 0 && mask.indexOf(0, first) < 0) return first
+  throw new DataError(
+    `generate: expected decoderAttentionMask with padding on the left alone, got ${mask.join(' ')} in row ${row}`,
+  )
 }
 
 export interface T5Output extends T5Seen {
@@ -443,12 +464,16 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
   /**
    * Generates text for each source: greedily, by sampling or with beams.
    *
+   * @param inputs or the promise of them that a tokenizer's `encode` gives.
    * @throws {ConfigError} for options that are unknown, out of their range or contradict each other.
    * @throws {ShapeError, DTypeError, IndexError, DataError} for inputs that are not what they should be.
    * @throws the signal's reason when `options.signal` is aborted.
    */
-  async generate(inputs: T5GenerateInputs, options?: search.GenerateOptions): Promise<search.GenerateOutput> {
-    return search.generate(this, generateInputs(inputs, this.vocabSize), options)
+  async generate(
+    inputs: T5GenerateInputs | PromiseLike<T5GenerateInputs>,
+    options?: search.GenerateOptions,
+  ): Promise<search.GenerateOutput> {
+    return search.generate(this, generateInputs(await inputs, this.vocabSize), options)
   }
 
   /**
@@ -464,7 +489,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
   }
 
   /** Encodes the sources and makes room for what `capacity` says will be decoded: what every search begins with. */
-  startDecoding(inputs: search.EncoderInputs, capacity: { rows: number; length: number }): T5Decoding {
+  startDecoding(inputs: search.EncoderInputs, capacity: search.DecoderCapacity): T5Decoding {
     const shape = [inputs.batch, inputs.length]
     const pass = { training: false, seed: 0, step: 0 }
     const run = { pass, outputHiddenStates: false, outputAttentions: false, checkpointing: false }
@@ -539,10 +564,10 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
     return ops.linear(this.#scaled(hidden), this.#head)
   }
 
-  #encoded(op: string, { inputIds, attentionMask, encoderOutputs }: T5Inputs, run: T5Run) {
+  #encoded(op: string, { inputIds, shape, attentionMask, encoderOutputs }: T5Inputs, run: T5Run) {
     if (encoderOutputs) return { ...encoderOutputs, seen: null }
     if (!inputIds) throw new ShapeError(`${op}: expected inputIds or encoderOutputs, got neither`)
-    return this.trunk.encode(op, { inputIds, attentionMask }, run)
+    return this.trunk.encode(op, { inputIds, shape, attentionMask }, run)
   }
 
   #targets(op: string, inputs: T5Inputs, encoded: T5Encoded) {
@@ -593,6 +618,7 @@ export interface T5EncoderOutput {
 
 /** T5's encoder alone. */
 export class T5EncoderModel extends T5Model {
+  static readonly leftOut = /^(decoder|lm_head)\./
   readonly trunk: T5Trunk
 
   constructor(config: T5Config, options?: ModelOptions) {

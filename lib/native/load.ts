@@ -22,6 +22,8 @@ interface Addon {
   read(handle: number): Promise<Float32Array | Int32Array | Uint8Array | Int8Array>
   synchronize(): Promise<void>
   memory(): { live: number; cached: number; peak: number; tensors: number }
+  counters(): Record<string, { calls: number; flops: number }>
+  resetCounters(): void
   setMemoryLimit(bytes: number): void
   resetPeak(): void
   trim(): void

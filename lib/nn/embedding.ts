@@ -10,8 +10,9 @@ export class Embedding {
     this.weight = build.parameter('weight', [rows, columns], init)
   }
 
-  /** @param ids (N) int32 in [0, rows). @returns (N, columns). */
+  /** @param ids (N) int32 in [0, rows). @returns (N, columns) float32. */
   forward(ids: Tensor): Tensor {
-    return ops.embedding(this.weight, ids)
+    // What is computed is float32 from here on, whatever holds the weights: 16 bits would overflow.
+    return ops.cast(ops.embedding(this.weight, ids), 'float32')
   }
 }

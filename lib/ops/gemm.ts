@@ -33,12 +33,13 @@ export interface GemmOptions extends EpilogueOptions {
   transposeB?: boolean
 }
 
-interface Attrs extends Required<DropoutOptions> {
+interface Attrs {
   readonly alpha: number
   readonly beta: number
   readonly transposeA: boolean
   readonly transposeB: boolean
-  readonly act: Activation
+  /** Of forward and backward alike. */
+  readonly epilogue: Required<DropoutOptions> & { readonly act: Activation }
 }
 
 /** A view with the last two dimensions exchanged, when asked for. */
@@ -98,13 +99,18 @@ const gemmOp = differentiable('gemm', {
     residual: Tensor | null,
     attrs: Attrs,
   ) {
-    const { transposeA, transposeB, alpha, beta, ...epilogue } = attrs
+    const { transposeA, transposeB, alpha, beta, epilogue } = attrs
+    const { act, dropoutP, seed, site, step } = epilogue
     const packed = b instanceof PackedWeight ? b : null
     const left = oriented(a, transposeA)
     const right = packed ? null : oriented(b as Tensor, transposeB)
-    const saveZ = ctx.recording && (attrs.act !== 'none' || gate !== null)
+    const saveZ = ctx.recording && (act !== 'none' || gate !== null)
     const { y, z } = native.gemm(left, right, packed?.packed ?? null, c, bias, gate, residual, {
-      ...epilogue,
+      act,
+      dropoutP,
+      seed,
+      site,
+      step,
       alpha,
       beta,
       n: packed?.n ?? 0,
@@ -118,13 +124,13 @@ const gemmOp = differentiable('gemm', {
     })
     // Handles of the forward alone: as long as they live, so does what they view.
     for (const own of [left === a ? null : left, right === b ? null : right, z]) own?.dispose()
-    ctx.remember({ attrs, rankB: packed ? 2 : (b as Tensor).shape.length, epilogue })
+    ctx.remember({ attrs, rankB: packed ? 2 : (b as Tensor).shape.length })
     return y
   },
   backward(ctx, dY) {
-    const { attrs, rankB, epilogue } = ctx.remembered as { attrs: Attrs; rankB: number; epilogue: object }
+    const { attrs, rankB } = ctx.remembered as { attrs: Attrs; rankB: number }
     const { dz, dGate, dBias } = native.gemmEpilogueBwd(dY, ctx.savedOrNull('z'), ctx.savedOrNull('gate'), {
-      ...epilogue,
+      ...attrs.epilogue,
       biasGrad: ctx.needs(3),
     })
     const d = dz ?? dY
@@ -158,8 +164,10 @@ export function gemm(a: Tensor, b: Tensor | PackedWeight, options: GemmOptions =
   if (b instanceof PackedWeight && transposeB) {
     throw new StateError('gemm: expected transposeB to be given to PackedWeight, got it together with a packed weight')
   }
-  const attrs = { ...dropoutAttrs(options), alpha, beta, transposeA, transposeB, act }
-  return gemmOp(a, b, c, bias, gate, residual, attrs)
+  // Spelled out, as in forward: spreading objects into objects costs more than all else that a call does in JavaScript.
+  const { dropoutP, seed, site, step } = dropoutAttrs(options)
+  const epilogue = { act, dropoutP, seed, site, step }
+  return gemmOp(a, b, c, bias, gate, residual, { alpha, beta, transposeA, transposeB, epilogue })
 }
 
 /**

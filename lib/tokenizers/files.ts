@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { CheckpointError, describe } from '../errors.ts'
+import { CheckpointError } from '../errors.ts'
 
 const optionalFiles = ['tokenizer_config.json', 'special_tokens_map.json'] as const
 
@@ -17,9 +17,6 @@ const slowFiles = ['spiece.model', 'sentencepiece.bpe.model', 'tokenizer.model',
  * @throws {CheckpointError} if the folder has no tokenizer.json, or a file cannot be read.
  */
 export async function readFiles(folder: string): Promise<TokenizerFiles> {
-  if (typeof folder !== 'string' || folder === '' || folder.includes('\0')) {
-    throw new CheckpointError(`tokenizer: expected the path of a folder, got ${describe(folder)}`)
-  }
   if (!existsSync(join(folder, 'tokenizer.json'))) throw new CheckpointError(missing(folder))
   const names = ['tokenizer.json', ...optionalFiles.filter((name) => existsSync(join(folder, name)))]
   try {
@@ -30,10 +27,9 @@ export async function readFiles(folder: string): Promise<TokenizerFiles> {
 }
 
 function missing(folder: string): string {
-  if (!existsSync(folder))
-    return `tokenizer: expected a folder with tokenizer.json, got ${folder}, which does not exist`
   const slow = slowFiles.find((name) => existsSync(join(folder, name)))
-  if (!slow) return `tokenizer: expected tokenizer.json in ${folder}, got none`
+  if (!slow)
+    return `tokenizer: expected tokenizer.json in ${folder}, got none; copy the model's tokenizer there, or save one with savePretrained`
   return `tokenizer: expected tokenizer.json in ${folder}, got ${slow} alone; Python's AutoTokenizer.from_pretrained(folder).save_pretrained(folder) makes one of it`
 }
 

@@ -30,21 +30,35 @@ export interface TokenizerFile {
   readonly file: string
 }
 
+/** @internal What the library's tokenizer is made of, here and in other threads. */
+export interface LibrarySource {
+  readonly text: string
+  readonly specialTokens: string[]
+}
+
+/** @internal */
+export function librarySource(source: TokenizerFile, config: TokenizerConfig, vocabulary: Vocabulary): LibrarySource {
+  const named = [...Object.values(config.roles), ...config.additionalSpecialTokens]
+  return {
+    text: libraryText(source, config),
+    specialTokens: named.filter((token) => !vocabulary.special.has(token)),
+  }
+}
+
 /** @internal */
 export async function libraryTokenizer(
+  { text, specialTokens }: LibrarySource,
   source: TokenizerFile,
-  config: TokenizerConfig,
   vocabulary: Vocabulary,
 ): Promise<LibraryTokenizer> {
   const { Tokenizer } = await loadLibrary()
   let tokenizer: LibraryTokenizer
   try {
-    tokenizer = Tokenizer.fromString(libraryText(source, config))
+    tokenizer = Tokenizer.fromString(text)
   } catch (error) {
     throw new CheckpointError(`tokenizer: expected a tokenizer in ${source.file}, got: ${(error as Error).message}`)
   }
-  const named = [...Object.values(config.roles), ...config.additionalSpecialTokens]
-  tokenizer.addSpecialTokens(named.filter((token) => !vocabulary.special.has(token)))
+  tokenizer.addSpecialTokens(specialTokens)
   for (const token of vocabulary.special) {
     const id = vocabulary.ids.get(token)
     const got = tokenizer.tokenToId(token)

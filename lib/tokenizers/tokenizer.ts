@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto'
 import type { Tokenizer as LibraryTokenizer } from '@anush008/tokenizers'
 import { ConfigError, describe, IndexError, ShapeError } from '../errors.ts'
 import { type ConfigFile, configOf, type Role, type TokenizerConfig } from './config.ts'
 import { BatchEncoding, Encoding, type Part, partsOf } from './encoding.ts'
 import { type TokenizerFiles, writeFiles } from './files.ts'
 import { parseJson } from './json.ts'
-import { libraryTokenizer } from './library.ts'
+import { type LibrarySource, librarySource, libraryTokenizer } from './library.ts'
 import {
   type EncodeBatchOptions,
   type EncodeOptions,
@@ -45,6 +46,8 @@ interface TruncationPlan {
  */
 export class Tokenizer {
   readonly #library: LibraryTokenizer
+  /** @internal For tokenizers in other threads. */
+  readonly librarySource: LibrarySource
   readonly #vocabulary: Vocabulary
   readonly #template: Template
   readonly #config: TokenizerConfig
@@ -52,12 +55,14 @@ export class Tokenizer {
 
   private constructor(
     library: LibraryTokenizer,
+    source: LibrarySource,
     vocabulary: Vocabulary,
     template: Template,
     config: TokenizerConfig,
     files: TokenizerFiles,
   ) {
     this.#library = library
+    this.librarySource = source
     this.#vocabulary = vocabulary
     this.#template = template
     this.#config = config
@@ -77,8 +82,19 @@ export class Tokenizer {
     const vocabulary = vocabularyOf(json, file)
     const config = configOf(read('tokenizer_config.json'), read('special_tokens_map.json'), vocabulary)
     const template = templateOf(json.post_processor, file)
-    const library = await libraryTokenizer({ json, text: textOf(files, 'tokenizer.json'), file }, config, vocabulary)
-    return new Tokenizer(library, vocabulary, template, config, files)
+    const tokenizerFile = { json, text: textOf(files, 'tokenizer.json'), file }
+    const source = librarySource(tokenizerFile, config, vocabulary)
+    const library = await libraryTokenizer(source, tokenizerFile, vocabulary)
+    return new Tokenizer(library, source, vocabulary, template, config, files)
+  }
+
+  /** SHA-256 of the tokenizer's files, in hexadecimal digits: tokenizers of one fingerprint give the same ids. */
+  get fingerprint(): string {
+    const hash = createHash('sha256')
+    for (const [name, bytes] of [...this.#files].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      hash.update(`${name} ${bytes.length}\n`).update(bytes)
+    }
+    return hash.digest('hex')
   }
 
   /** Number of tokens of the vocabulary, without those that were added to it. */
@@ -188,6 +204,17 @@ export class Tokenizer {
   /** The token of an id; null for none. */
   idToToken(id: number): string | null {
     return this.#vocabulary.tokens[id] ?? null
+  }
+
+  /** Text of tokens as the vocabulary has them, which need not be in it. */
+  convertTokensToString(tokens: readonly string[]): string {
+    const decoder = this.#library.getDecoder()
+    return decoder ? decoder.decode([...tokens]) : tokens.join(' ')
+  }
+
+  /** @internal What tokens begin with that go on with a word; null where the vocabulary does not mark them. */
+  get continuingPrefix(): string | null {
+    return this.#vocabulary.continuingPrefix
   }
 
   /** Special tokens that surround a text, or a pair of texts. */

@@ -9,13 +9,16 @@ export interface Vocabulary {
   readonly modelSize: number
   /** The added tokens that decoding can leave out. */
   readonly special: ReadonlySet<string>
+  /** What tokens begin with that go on with a word (`##`); null where the model has no such mark. */
+  readonly continuingPrefix: string | null
 }
 
 type Entry = readonly [token: string, id: number]
 
 /** @internal */
 export function vocabularyOf(json: Json, file: string): Vocabulary {
-  const model = modelEntries(objectOf(json.model, file, 'an object as model'), file)
+  const modelJson = objectOf(json.model, file, 'an object as model')
+  const model = modelEntries(modelJson, file)
   const ids = new Map(model)
   const special = new Set<string>()
   const added = listOf(json.added_tokens ?? [], file, 'a list as added_tokens').map((value): Entry => {
@@ -29,7 +32,13 @@ export function vocabularyOf(json: Json, file: string): Vocabulary {
     if (token.special === true) special.add(content)
     return [content, id]
   })
-  return { ids, tokens: tokensOf([...model, ...added], file), modelSize: model.length, special }
+  const continuingPrefix = continuingPrefixOf(modelJson, file)
+  return { ids, tokens: tokensOf([...model, ...added], file), modelSize: model.length, special, continuingPrefix }
+}
+
+function continuingPrefixOf({ type, continuing_subword_prefix: prefix }: Json, file: string): string | null {
+  if (prefix === undefined || prefix === null) return type === 'WordPiece' ? '##' : null
+  return stringOf(prefix, file, 'a text as continuing_subword_prefix') || null
 }
 
 function modelEntries(model: Json, file: string): Entry[] {

@@ -19,8 +19,8 @@ size_t sizeClass(size_t bytes) {
 
 }  // namespace
 
-Allocator::Allocator(MemorySource& source, size_t limit, std::function<void()> settle)
-    : source_(source), limit_(limit), settle_(std::move(settle)) {}
+Allocator::Allocator(MemorySource& source, size_t limit, std::function<void()> settle, bool caching)
+    : source_(source), limit_(limit), settle_(std::move(settle)), caching_(caching) {}
 
 Allocator::~Allocator() {
   for (auto& [bytes, blocks] : cache_) {
@@ -37,7 +37,7 @@ Block Allocator::take(size_t bytes, const char* op) {
     use_.cached -= size;
   } else if (size <= limit_) {
     if (use_.live + use_.cached + size > limit_) trim();
-    if (use_.live + size <= limit_) block.data = source_.take(size);
+    if (use_.live + size <= limit_) block.data = source_.take(caching_ ? size : bytes);
     if (!block.data && use_.cached > 0) {
       trim();
       block.data = source_.take(size);
@@ -53,8 +53,9 @@ Block Allocator::take(size_t bytes, const char* op) {
 }
 
 void Allocator::give(Block block) {
-  cache_[block.bytes].push_back(block.data);
   use_.live -= block.bytes;
+  if (!caching_) return source_.give(block.data, block.bytes);
+  cache_[block.bytes].push_back(block.data);
   use_.cached += block.bytes;
 }
 

@@ -32,8 +32,10 @@ struct MemoryUse {
 
 class Allocator {
  public:
-  // `settle` waits until no queued op can touch a cached block any more; called before blocks are given back.
-  Allocator(MemorySource& source, size_t limit, std::function<void()> settle);
+  // `settle` waits until no queued op can touch a cached block any more; called before blocks are given back. Without
+  // caching every block is of the size asked for and goes straight back to the source, which must itself keep it until
+  // the ops that are queued by then have run.
+  Allocator(MemorySource& source, size_t limit, std::function<void()> settle, bool caching = true);
   ~Allocator();
   Allocator(const Allocator&) = delete;
 
@@ -50,6 +52,7 @@ class Allocator {
   MemorySource& source_;
   size_t limit_;
   std::function<void()> settle_;
+  const bool caching_;
   std::map<size_t, std::vector<void*>> cache_;
   MemoryUse use_;
 };

@@ -19,7 +19,7 @@ constexpr int kSpins = 2000;
 bool Queue::interrupted() { return stopFlag && stopFlag->load(std::memory_order_relaxed); }
 
 void Queue::submit(std::unique_ptr<Task> task) {
-  if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+  if (!thread_.joinable() && !stopping_) thread_ = std::thread([this] { loop(); });
   ++submitted_;
   Task* added = task.release();
   added->next_ = newest_.load(std::memory_order_relaxed);

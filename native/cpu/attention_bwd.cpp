@@ -77,17 +77,35 @@ struct BackwardTask {
     std::fill_n(area.dV, panels() * kBlockPanel, 0.f);
   }
 
-  // One row: dS over dP, and over S what dV is made from.
-  void rowGradient(const AttentionTile& tile, int64_t r, float lse, float dots) const {
+  // One panel of one row: dS over dP, and over S what dV is made from. `z`: the row's dropout factors, or null.
+  static void panelGradient(float* scores, float* gradients, float lse, float dots, const float* z) {
     const VecF l = VecF::fill(lse), d = VecF::fill(dots);
-    const float* factors = plan.dropout.active() ? rowFactors(plan, s(), tile, head, r, area.factors) : nullptr;
-    // To the end of the last panel: its filling columns, whose scores are −inf, must come out as zeros.
-    for (int64_t k = 0; k < panelsOf(tile.keys) * kPanel; k += VecF::kLanes) {
-      float *score = scoreAt(area.scores, r, k), *gradient = scoreAt(area.dScores, r, k);
-      const VecF p = expFlushed(VecF::load(score) - l);
-      const VecF z = factors ? VecF::load(factors + k) : VecF::fill(1.f);
-      (p * z).store(score);
-      (p * (VecF::load(gradient) * z - d)).store(gradient);
+    for (int64_t k = 0; k < kPanel; k += VecF::kLanes) {
+      const VecF p = expFlushed(VecF::load(scores + k) - l), gradient = VecF::load(gradients + k);
+      const VecF factor = z ? VecF::load(z + k) : VecF::fill(1.f);
+      (z ? p * factor : p).store(scores + k);
+      (p * ((z ? gradient * factor : gradient) - d)).store(gradients + k);
+    }
+  }
+
+  // To the end of the last panel: its filling columns, whose scores are −inf, must come out as zeros.
+  void scoreGradients(const AttentionTile& tile, const float* lse, const float* dots) const {
+    const int64_t count = panelsOf(tile.keys);
+    if (plan.dropout.active()) {
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        const float* factors = rowFactors(plan, s(), tile, head, r, area.factors);
+        for (int64_t p = 0; p < count; ++p) {
+          const int64_t at = p * kTilePanel + r * kPanel;
+          panelGradient(area.scores + at, area.dScores + at, lse[r], dots[r], factors + p * kPanel);
+        }
+      }
+      return;
+    }
+    for (int64_t p = 0; p < count; ++p) {
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        const int64_t at = p * kTilePanel + r * kPanel;
+        panelGradient(area.scores + at, area.dScores + at, lse[r], dots[r], nullptr);
+      }
     }
   }
 
@@ -106,7 +124,7 @@ struct BackwardTask {
       product(tile.rows, dO, kTilePanel, area.valuesT + k * plan.size, plan.size, {kZeroRow, 0},
               scoreAt(area.dScores, 0, k));
     }
-    for (int64_t r = 0; r < tile.rows; ++r) rowGradient(tile, r, area.lse[first + r], area.dots[first + r]);
+    scoreGradients(tile, area.lse + first, area.dots + first);
     for (int64_t k = 0; k < tile.keys; k += kPanel) {
       for (int64_t p = 0; p < panels(); ++p) {
         const int64_t c = p * kBlockPanel + k * kPanel;

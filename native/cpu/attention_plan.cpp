@@ -8,7 +8,7 @@ namespace duo::cpu {
 namespace {
 
 // Tasks that keep any number of cores busy; with fewer sequences and heads, rows and keys are cut finer.
-constexpr int64_t kWantedTasks = 32;
+constexpr int64_t kWantedTasks = 12;
 
 bool stepsByOne(const int32_t* positions, int64_t count) {
   for (int64_t i = 1; i < count; ++i) {

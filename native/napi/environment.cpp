@@ -135,6 +135,8 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
   bind<&Environment::synchronize>(env, exports, "synchronize");
   bind<&Environment::memory>(env, exports, "memory");
   bind<&Environment::setMemoryLimit>(env, exports, "setMemoryLimit");
+  bind<&Environment::counters>(env, exports, "counters");
+  bind<&Environment::resetCounters>(env, exports, "resetCounters");
   bind<&Environment::resetPeak>(env, exports, "resetPeak");
   bind<&Environment::trim>(env, exports, "trim");
   bind<&Environment::setThreads>(env, exports, "setThreads");
@@ -320,6 +322,25 @@ Napi::Value Environment::memory(const Napi::CallbackInfo& info) {
 
 Napi::Value Environment::setMemoryLimit(const Napi::CallbackInfo& info) {
   device_->allocator().setLimit(size_t(info[0].As<Napi::Number>().DoubleValue()));
+  return info.Env().Undefined();
+}
+
+// counters(): { <name of op>: { calls, flops } }, of ops that were called
+Napi::Value Environment::counters(const Napi::CallbackInfo& info) {
+  auto result = Napi::Object::New(info.Env());
+  const auto counts = device_->counts();
+  for (size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i].calls == 0) continue;
+    auto count = Napi::Object::New(info.Env());
+    count.Set("calls", double(counts[i].calls));
+    count.Set("flops", counts[i].flops);
+    result.Set(registry()[i].name, count);
+  }
+  return result;
+}
+
+Napi::Value Environment::resetCounters(const Napi::CallbackInfo& info) {
+  device_->resetCounts();
   return info.Env().Undefined();
 }
 

@@ -57,6 +57,8 @@ class Environment {
   Napi::Value synchronize(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value setMemoryLimit(const Napi::CallbackInfo& info);
+  Napi::Value counters(const Napi::CallbackInfo& info);
+  Napi::Value resetCounters(const Napi::CallbackInfo& info);
   Napi::Value resetPeak(const Napi::CallbackInfo& info);
   Napi::Value trim(const Napi::CallbackInfo& info);
   Napi::Value setThreads(const Napi::CallbackInfo& info);

@@ -28,6 +28,12 @@ void expectBuckets(const OpCall& call) {
               std::to_string(rule.numBuckets) + " and " + std::to_string(rule.maxDistance));
 }
 
+double visiblePairs(int64_t queries, int64_t keys, bool causal) {
+  if (!causal) return double(queries) * double(keys);
+  const int64_t seeing = std::min(queries, keys);
+  return double(seeing) * double(2 * keys - seeing + 1) / 2;
+}
+
 namespace {
 
 int64_t longest(std::span<const int32_t> offsets) {
@@ -70,6 +76,21 @@ std::vector<OutputShape> gradientShapes(const OpCall& call) {
   return {like("q"), like("k"), like("v"), optional("biasTable", "wantTable"), optional("biasDense", "wantDense")};
 }
 
+// `products` of D long each a pair and head. Where positions say what a causal query sees, only the device knows them:
+// all pairs are counted.
+double flopsOf(const OpCall& call, int products) {
+  const auto offsetsQ = call.host("cuSeqlensQ"), offsetsK = call.host("cuSeqlensK");
+  const bool causal = call.flag("causal") && !call.has("positionsQ");
+  double pairs = 0;
+  for (size_t b = 1; b < offsetsQ.size(); ++b) {
+    pairs += visiblePairs(offsetsQ[b] - offsetsQ[b - 1], offsetsK[b] - offsetsK[b - 1], causal);
+  }
+  return 2. * products * double(call.dim("H") * call.dim("D")) * pairs;
+}
+
+double forwardFlops(const OpCall& call) { return flopsOf(call, 2); }  // Q·Kᵀ, P·V
+double backwardFlops(const OpCall& call) { return flopsOf(call, 5); }  // Q·Kᵀ again, Pᵀ·dO, dO·Vᵀ, dS·K, dSᵀ·Q
+
 std::vector<InputSpec> inputs() {
   return {
       {"q", "Nq H D", Kind::kFloat, Layout::kRows},
@@ -106,6 +127,7 @@ void registerAttention(std::vector<OpDef>& ops) {
       .outputs = {{"o", "Nq H D", "q"}, {"lse", "H Nq"}},
       .check = check,
       .workspace = cpu::attentionFwdBytes,
+      .flops = forwardFlops,
       .cpu = cpu::attentionFwd,
   });
 
@@ -125,6 +147,7 @@ void registerAttention(std::vector<OpDef>& ops) {
       .check = checkBwd,
       .shapes = gradientShapes,
       .workspace = cpu::attentionBwdBytes,
+      .flops = backwardFlops,
       .cpu = cpu::attentionBwd,
   });
 }

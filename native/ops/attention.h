@@ -1,4 +1,4 @@
-// Checks that every form of attention makes at the call.
+// What every form of attention checks and counts at the call.
 #pragma once
 #include "ops/registry.h"
 
@@ -9,5 +9,8 @@ void expectOffsets(const OpCall& call, const char* name, int64_t rows);
 
 // Input `biasTable`, where there is one, with the attributes that say how distances fall into its buckets.
 void expectBuckets(const OpCall& call);
+
+// Pairs of a query and a key that it sees, in one sequence; causal: the last query sees the last key.
+double visiblePairs(int64_t queries, int64_t keys, bool causal);
 
 }  // namespace duo

@@ -53,6 +53,15 @@ void checkDecode(const OpCall& call) {
   expectBuckets(call);
 }
 
+double decodeFlops(const OpCall& call) {
+  const auto offsets = call.host("cuSeqlens"), lengths = call.host("lengths");
+  double pairs = 0;
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    pairs += visiblePairs(offsets[i + 1] - offsets[i], lengths[i], call.flag("causal"));
+  }
+  return 4. * double(call.dim("H") * call.dim("D")) * pairs;
+}
+
 }  // namespace
 
 void registerAttentionDecode(std::vector<OpDef>& ops) {
@@ -94,6 +103,7 @@ void registerAttentionDecode(std::vector<OpDef>& ops) {
       .outputs = {{"o", "N H D", "q"}},
       .check = checkDecode,
       .workspace = cpu::attentionDecodeBytes,
+      .flops = decodeFlops,
       .cpu = cpu::attentionDecode,
   });
 }

@@ -2,6 +2,7 @@
 #include "cpu/kernels.h"
 #include "cpu/linear_loss_plan.h"
 #include "ops/families.h"
+#include "ops/linear_loss.h"
 #include "ops/vocabulary.h"
 
 namespace duo {
@@ -96,6 +97,7 @@ void registerCrossEntropy(std::vector<OpDef>& ops) {
       .check = checkLoss,
       .shapes = linearShapes,
       .workspace = linearWorkspace,
+      .flops = linearLossFlops,
       .cpu = cpu::linearCrossEntropy,
   });
 }

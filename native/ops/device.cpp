@@ -1,6 +1,7 @@
 #include "ops/device.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -150,6 +151,32 @@ class ReadTask final : public Task {
   Device::Done done_;
 };
 
+// For memory checkers, which see nothing of blocks that are rounded up and used again: each tensor is a heap block of
+// its own, freed when the queue has passed the ops that were there before it was given back.
+class CheckedMemory final : public MemorySource {
+ public:
+  explicit CheckedMemory(Queue& queue) : queue_(queue) {}
+  void* take(size_t bytes) override { return heap_.take(bytes); }
+  void give(void* data, size_t bytes) override { queue_.submit(std::make_unique<FreeTask>(heap_, data, bytes)); }
+
+ private:
+  // Also where the queue stops and drops it.
+  class FreeTask final : public Task {
+   public:
+    FreeTask(os::ExactMemory& heap, void* data, size_t bytes) : heap_(heap), data_(data), bytes_(bytes) {}
+    ~FreeTask() override { heap_.give(data_, bytes_); }
+    void run(Queue&) override {}
+
+   private:
+    os::ExactMemory& heap_;
+    void* data_;
+    size_t bytes_;
+  };
+
+  os::ExactMemory heap_;
+  Queue& queue_;
+};
+
 class ConsumeTask final : public Task {
  public:
   ConsumeTask(TensorArg from, Storages reads, std::function<void(const void*)> use, Device::Done done)
@@ -197,8 +224,16 @@ void setCpuThreads(int threads) {
   cpu::ThreadPool::setThreads(threads);
 }
 
-Device::Device() : pool_(cpu::ThreadPool::acquire()), memory_(std::make_unique<os::HostMemory>()) {
-  allocator_ = std::make_unique<Allocator>(*memory_, os::physicalMemory(), [this] { queue_.drain(); });
+Device::Device() : counts_(registry().size()), pool_(cpu::ThreadPool::acquire()) {
+  const char* wanted = std::getenv("DUOFORMER_CHECKED_MEMORY");
+  const bool checked = wanted && std::string_view(wanted) == "1";
+  if (checked) {
+    memory_ = std::make_unique<CheckedMemory>(queue_);
+  } else {
+    memory_ = std::make_unique<os::HostMemory>();
+  }
+  const auto settle = [this] { queue_.drain(); };
+  allocator_ = std::make_unique<Allocator>(*memory_, os::physicalMemory(), settle, /*caching=*/!checked);
 }
 
 Device::~Device() { queue_.stop(); }
@@ -256,14 +291,18 @@ std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> 
   // Workspace belongs to this op from here to the end of its run: whoever gets the block next runs later.
   const size_t own = (call.def.workspace ? call.def.workspace(call) + 63 : 0) / 64 * 64;
   const size_t staging = cpu::stagingBytes(call);
+  Block workspace;
   if (own + staging > 0) {
-    const Block block = allocator_->take(own + staging, name);
-    call.workspace = block.data;
-    allocator_->give(block);
+    workspace = allocator_->take(own + staging, name);
+    call.workspace = workspace.data;
   }
   char* stagingArea = staging > 0 ? static_cast<char*>(call.workspace) + own : nullptr;
+  OpCount& count = counts_[size_t(&call.def - registry().data())];
+  ++count.calls;
+  if (call.def.flops) count.flops += call.def.flops(call);
   queue_.submit(std::make_unique<OpTask>(++calls_, std::move(call), stagingArea, std::move(reads), std::move(writes),
                                          pool_.get()));
+  if (workspace.data) allocator_->give(workspace);
   return results;
 }
 

@@ -17,6 +17,12 @@ namespace cpu {
 class ThreadPool;
 }
 
+// What was queued of one op.
+struct OpCount {
+  uint64_t calls = 0;
+  double flops = 0;
+};
+
 class Device {
  public:
   Device();
@@ -42,10 +48,14 @@ class Device {
 
   Allocator& allocator() { return *allocator_; }
   Queue& queue() { return queue_; }
+  // By the op's number in the registry, since the start or the last reset.
+  std::span<const OpCount> counts() const { return counts_; }
+  void resetCounts() { counts_.assign(counts_.size(), {}); }
   uint64_t calls() const { return calls_; }  // ops enqueued so far; an error names its call by this number
 
  private:
   uint64_t calls_ = 0;
+  std::vector<OpCount> counts_;
   std::shared_ptr<cpu::ThreadPool> pool_;
   std::unique_ptr<MemorySource> memory_;
   Queue queue_;  // before the allocator: it is gone last, when no task can touch a block

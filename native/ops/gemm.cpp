@@ -56,6 +56,8 @@ size_t gemmWorkspace(const OpCall& call) {
   return size_t(cpu::scratchSlots()) * size_t(cpu::gemmScratchFloats(tile(), n, call.dim("K"))) * sizeof(float);
 }
 
+double gemmFlops(const OpCall& call) { return 2. * double(call.out("y").count()) * double(call.dim("K")); }
+
 std::vector<OutputShape> packShapes(const OpCall& call) {
   return {{{cpu::gemmPackedFloats(tile(), call.dim("K"), call.dim("N"))}, DType::kFloat32}};
 }
@@ -101,6 +103,7 @@ void registerGemm(std::vector<OpDef>& ops) {
       .outputs = {{"y"}, {.name = "z", .optional = true}},
       .shapes = gemmShapes,
       .workspace = gemmWorkspace,
+      .flops = gemmFlops,
       .cpu = cpu::gemm,
   });
   ops.push_back({

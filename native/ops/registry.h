@@ -133,6 +133,7 @@ class OpCall {
 
 using ShapeRule = std::vector<OutputShape> (*)(const OpCall&);
 using WorkspaceRule = size_t (*)(const OpCall&);
+using FlopsRule = double (*)(const OpCall&);
 // Called at enqueue after the generic checks, for what symbols and ranges cannot say.
 using Check = void (*)(const OpCall&);
 
@@ -144,6 +145,7 @@ struct OpDef {
   Check check = nullptr;
   ShapeRule shapes = nullptr;         // null: the outputs' dims say it all
   WorkspaceRule workspace = nullptr;  // bytes of scratch memory; may depend on shapes and cpu::scratchSlots() alone
+  FlopsRule flops = nullptr;          // of its matrix products, a multiply and an add being two; null: it has none
   cpu::Column cpu = {};
 };
 

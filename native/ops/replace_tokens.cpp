@@ -3,6 +3,7 @@
 #include "cpu/kernels.h"
 #include "cpu/linear_loss_plan.h"
 #include "ops/families.h"
+#include "ops/linear_loss.h"
 #include "ops/vocabulary.h"
 
 namespace duo {
@@ -68,6 +69,7 @@ void registerReplaceTokens(std::vector<OpDef>& ops) {
                   {.name = "dBias", .optional = true}},
       .shapes = objectiveShapes,
       .workspace = objectiveWorkspace,
+      .flops = linearLossFlops,
       .cpu = cpu::generatorObjective,
   });
 }

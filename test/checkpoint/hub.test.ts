@@ -15,7 +15,8 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type DownloadProgress, resolveModelFolder } from '../../lib/checkpoint/resolve.ts'
-import { CheckpointError, ConfigError, SafetensorsFile } from '../../lib/index.ts'
+import { AutoTokenizer, CheckpointError, ConfigError, SafetensorsFile } from '../../lib/index.ts'
+import { writeWordPiece } from '../pipelines/tokenizers.ts'
 import { FakeHub, type FakeRepo } from './hub-server.ts'
 import { encode, float32Entry } from './writer.ts'
 
@@ -177,6 +178,19 @@ describe('a repository of the hub', () => {
     ])
     using file = SafetensorsFile.open(folder)
     expect(file.names()).toEqual(['a', 'b'])
+  })
+
+  it('gives a tokenizer without its weights', async () => {
+    const folder = join(cacheDir, 'words')
+    writeWordPiece(folder, 48)
+    const files = ['tokenizer.json', 'tokenizer_config.json'].map((name) => [name, readFileSync(join(folder, name))])
+    const commits = { [commit(2)]: { 'config.json': '{}', 'model.safetensors': big, ...Object.fromEntries(files) } }
+    repos['org/words'] = { refs: { v2: commit(2) }, commits }
+    const tokenizer = await AutoTokenizer.fromPretrained('org/words', { cacheDir, revision: 'v2' })
+    expect(tokenizer.modelMaxLength).toBe(48)
+    expect((await tokenizer.encode('the movie')).tokens).toEqual(['[CLS]', 'the', 'movie', '[SEP]'])
+    expect(hub.requests().some((request) => request.includes('safetensors'))).toBe(false)
+    await expect(AutoTokenizer.fromPretrained('org/big', { cacheDir })).rejects.toThrow(/expected tokenizer\.json in /)
   })
 
   it('that was renamed is found under its old name', async () => {
@@ -452,7 +466,7 @@ describe('a folder', () => {
       'a b',
       `${'x'.repeat(97)}`,
     ]) {
-      await expect(resolve(path), path).rejects.toThrow(/expected a folder with config\.json, got nothing at/)
+      await expect(resolve(path), path).rejects.toThrow(/expected a folder or a hub id, got nothing at/)
     }
     writeFileSync(join(cacheDir, 'file'), '')
     await expect(resolve(join(cacheDir, 'file'))).rejects.toThrow(/got a file at/)

@@ -1,9 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CheckpointError, type DType, device, SafetensorsFile, StateError } from '../../lib/index.ts'
-import { footprint } from '../native/workers.ts'
 import { malformed, valid } from './malformed.ts'
 import { malformedFolders, writeFiles } from './malformed-folders.ts'
 import { bytesOf, type Entry, encode, float32Entry, frame } from './writer.ts'
@@ -208,6 +207,7 @@ describe('refusals', () => {
     const round = () => {
       for (const path of [...bad, join(folder, 'half')]) refusalOf(path)
     }
+    const footprint = () => ({ files: readdirSync('/proc/self/fd').length, rssBytes: process.memoryUsage.rss() })
     round()
     const before = footprint()
     const { live, tensors } = device().memory()

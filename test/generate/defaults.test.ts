@@ -57,7 +57,13 @@ describe('generation_config.json', () => {
     ['guidance_scale', 2, 1],
     ['num_beam_groups', 2, 1],
     ['penalty_alpha', 0.6, 0],
+    ['diversity_penalty', 0.5, 0],
+    ['constraints', [{}], null],
+    ['force_words_ids', [[5]], null],
     ['watermarking_config', {}, null],
+    ['dola_layers', 'high', null],
+    ['token_healing', true, false],
+    ['assistant_early_exit', 3, null],
   ])('with %s, which is not offered, loads but does not generate', (key, value, neutral) => {
     expect(() => GenerationDefaults.fromJson({ [key]: value }).resolve({})).toThrow(`without ${key}`)
     GenerationDefaults.fromJson({ [key]: neutral }).resolve({})

@@ -215,6 +215,14 @@ describe('refuses', () => {
   const inputs = batchOf(sources)
   const cases: [what: string, options: object, error: new (message: string) => Error, message: RegExp][] = [
     ['unknown options', { maxTokens: 3 }, ConfigError, /expected a known option, got "maxTokens"/],
+    ...['guidanceScale', 'numBeamGroups', 'constraints', 'watermarkingConfig'].map((key): (typeof cases)[number] => {
+      return [
+        `${key}, which is not offered`,
+        { [key]: 2 },
+        ConfigError,
+        new RegExp(`no ${key}, which is not supported`),
+      ]
+    }),
     [
       'values out of range',
       { temperature: 0 },

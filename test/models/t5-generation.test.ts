@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { device, IndexError, noGrad, ShapeError, T5ForConditionalGeneration } from '../../lib/index.ts'
+import {
+  DataError,
+  device,
+  type GenerationConfig,
+  IndexError,
+  noGrad,
+  ShapeError,
+  T5ForConditionalGeneration,
+} from '../../lib/index.ts'
 
 const folder = fileURLToPath(new URL('../golden/generation/gated_untied', import.meta.url))
 interface Run {
@@ -90,6 +98,66 @@ test('an abandoned stream and an aborted call give all memory back', async () =>
   for await (const _ of model.generateStream(inputs)) break
   const signal = AbortSignal.timeout(1)
   await expect(model.generate(inputs, { maxNewTokens: 4000, suppressTokens: [1], signal })).rejects.toThrow()
+})
+
+describe('prompts of the decoder of different lengths, padded on the left', () => {
+  const prompts = [
+    [0, 7, 9, 4],
+    [0, 5],
+  ]
+  // What stands in the padding does not matter.
+  const decoderInputIds = [
+    [0, 7, 9, 4],
+    [11, 3, 0, 5],
+  ]
+  const decoderAttentionMask = [
+    [1, 1, 1, 1],
+    [0, 0, 1, 1],
+  ]
+  const sources = [padded.input_ids[0]!, padded.input_ids[1]!]
+  const masks = [padded.attention_mask[0]!, padded.attention_mask[1]!]
+  const several = { inputIds: sources, attentionMask: masks, decoderInputIds }
+
+  const ways: [name: string, options: Partial<GenerationConfig> & { assistant?: boolean }][] = [
+    ['greedily', {}],
+    ['without the cache', { useCache: false }],
+    ['with beams', { numBeams: 3, numReturnSequences: 2 }],
+    ['with guesses from the source', { promptLookupNumTokens: 3 }],
+    ['with guesses of a model', { assistant: true, numAssistantTokens: 3 }],
+  ]
+  test.each(ways)('go on as each does alone: %s', async (_, { assistant = false, ...more }) => {
+    const options = { maxNewTokens: 10, ...more, ...(assistant && { assistantModel: model }) }
+    const { sequences } = await model.generate({ ...several, decoderAttentionMask }, options)
+    const each = sequences.length / 2
+    for (const [i, prompt] of prompts.entries()) {
+      const inputIds = [sources[i] as number[]]
+      const attentionMask = [masks[i] as number[]]
+      const alone = await model.generate({ inputIds, attentionMask, decoderInputIds: [prompt] }, options)
+      for (let n = 0; n < each; n++) {
+        const want = [...(alone.sequences[n] as Int32Array)].slice(prompt.length)
+        const got = [...(sequences[i * each + n] as Int32Array)]
+        expect(got.slice(0, 4)).toEqual(decoderInputIds[i])
+        expect(got.slice(4, 4 + want.length)).toEqual(want)
+      }
+    }
+    const unmasked = await model.generate(several, options)
+    expect(list(unmasked.sequences.slice(each))).not.toEqual(list(sequences.slice(each)))
+  })
+
+  test('refuse padding elsewhere', async () => {
+    const refused = (mask: number[][]) => expect(model.generate({ ...several, decoderAttentionMask: mask })).rejects
+    for (const row of [
+      [1, 1, 1, 0],
+      [1, 0, 1, 1],
+      [0, 0, 0, 0],
+    ]) {
+      await refused([[1, 1, 1, 1], row]).toThrow(DataError)
+      await refused([[1, 1, 1, 1], row]).toThrow(`padding on the left alone, got ${row.join(' ')} in row 1`)
+    }
+    await refused([[1, 1]]).toThrow(ShapeError)
+    const { decoderInputIds: _, ...without } = several
+    await expect(model.generate({ ...without, decoderAttentionMask })).rejects.toThrow(/decoderInputIds with/)
+  })
 })
 
 test('refuses wrong inputs, before anything runs', async () => {

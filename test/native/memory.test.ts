@@ -85,7 +85,9 @@ describe('a memory limit', () => {
     x.dispose()
   })
 
-  test('counts cached memory, which makes room', () => {
+  // Memory under a checker is not cached.
+  const checked = process.env.DUOFORMER_CHECKED_MEMORY === '1'
+  test.skipIf(checked)('counts cached memory, which makes room', () => {
     for (let i = 1; i <= 8; i++) Tensor.empty([1 << 16, i]).dispose()
     const { live, cached } = cpu.memory()
     expect(cached).toBeGreaterThan(0)

@@ -84,6 +84,18 @@ describe('the packed package', () => {
     expect(runs.every(([, cuda]) => cuda === 'false')).toBe(true)
   })
 
+  test('brings the command line, whose help is there in under 100 ms (median of 9)', () => {
+    const program = join(project, 'node_modules', '.bin', 'duoformer')
+    expect(JSON.parse(run(program, ['info', '--json'], project))).toMatchObject({ node: process.version })
+    const times = Array.from({ length: 9 }, () => {
+      const start = performance.now()
+      run(program, ['--help'], project)
+      return performance.now() - start
+    }).sort((a, b) => a - b)
+    console.log(`duoformer --help: ${times[4]?.toFixed(1)} ms (median of 9)`)
+    expect(times[4]).toBeLessThan(100)
+  })
+
   test('has types for import and for require', () => {
     // As every TypeScript project on Node has them: AbortSignal is theirs.
     cpSync(join(root, 'node_modules', '@types', 'node'), join(project, 'node_modules', '@types', 'node'), {

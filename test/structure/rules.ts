@@ -72,7 +72,8 @@ const layers: readonly (readonly string[])[] = [
   ['scope'],
   ['native'],
   ['tokenizers'],
-  ['dtype'],
+  ['metrics'],
+  ['dtype', 'random'],
   ['errors'],
 ]
 

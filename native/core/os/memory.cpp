@@ -33,4 +33,11 @@ void HostMemory::give(void* data, size_t bytes) {
   }
 }
 
+void* ExactMemory::take(size_t bytes) {
+  void* data = nullptr;
+  return posix_memalign(&data, kAlignment, bytes) == 0 ? data : nullptr;
+}
+
+void ExactMemory::give(void* data, size_t) { std::free(data); }
+
 }  // namespace duo::os

@@ -15,4 +15,11 @@ class HostMemory final : public MemorySource {
   void give(void* data, size_t bytes) override;
 };
 
+// The same from the heap, of exactly the size asked for: what a memory checker can watch.
+class ExactMemory final : public MemorySource {
+ public:
+  void* take(size_t bytes) override;
+  void give(void* data, size_t bytes) override;
+};
+
 }  // namespace duo::os

@@ -104,8 +104,9 @@ inline void copyStrip(const MatrixView& x, int64_t begin, int64_t end, int64_t d
 // Strips over `rows` of A, each as high as gemmStripRows says and without filling, one behind the other. `left`: rows
 // of A to the end of the item.
 inline void packRows(const MatrixView& a, int64_t rows, int64_t left, int64_t depth, float* out) {
-  // So many k at a time that the cache lines of a row of A are still in L1 when the next strip needs their rest.
-  constexpr int64_t kRound = 16;
+  // So many k at a time that the cache lines of a row of A are still in L1 when the next strip needs their rest, also
+  // where rows of A are a power of two apart and crowd into a few of its sets.
+  constexpr int64_t kRound = 8;
   const MatrixView x = a.transposed();
   for (int64_t begin = 0; begin < depth; begin += kRound) {
     const int64_t end = std::min(begin + kRound, depth);

@@ -40,7 +40,7 @@ constexpr int64_t kItemColumns = 128;
 constexpr int64_t kDepthPackingA = 256;
 constexpr int64_t kItemColumnsPackingA = 512;
 // Strips of A that are packed at a time, where A cannot be read as it lies: enough to use whole cache lines.
-constexpr int64_t kPackedRows = 48;
+constexpr int64_t kPackedRows = 96;
 
 constexpr int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }

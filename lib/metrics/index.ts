@@ -1,0 +1,6 @@
+export { type BleuOptions, type BleuScore, bleu } from './bleu.ts'
+export { accuracy, auc, f1, type Label, macroF1, matthews } from './classification.ts'
+export { type Entity, type EntityScores, entitiesOf, entityScores } from './entities.ts'
+export { type AnswerScores, answerScores, normalizeAnswer } from './question-answering.ts'
+export { pearson, perplexity, spearman } from './regression.ts'
+export { type RougeScores, rouge } from './rouge.ts'

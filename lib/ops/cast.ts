@@ -1,0 +1,12 @@
+import { differentiable } from '../autograd/differentiable.ts'
+import type { DType } from '../dtype.ts'
+import { native, type Tensor } from '../tensor.ts'
+
+/**
+ * x with its elements in another dtype: floats are rounded to nearest even, to integers they are cut off and saturate.
+ * x itself where it has that dtype already. The gradient passes through as it is.
+ */
+export const cast = differentiable('cast', {
+  forward: (_, x: Tensor, dtype: DType) => (x.dtype === dtype ? x : native.cast(x, { dtype })),
+  backward: (_, dY) => [dY, null],
+})

@@ -1,0 +1,13 @@
+export { latestCheckpoint } from './checkpoints.ts'
+export * from './events.ts'
+export * from './objective.ts'
+export { type LaunchedStep, launchStep, type StepSettings } from './step.ts'
+export {
+  type BatchSource,
+  type CheckpointOptions,
+  type EvaluateOptions,
+  Trainer,
+  type TrainerOptions,
+} from './trainer.ts'
+export { startDiscriminator } from './two-stage.ts'
+export type { WatchOptions } from './watch.ts'

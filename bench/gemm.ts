@@ -47,7 +47,7 @@ const products: Product[] = [
   { layout: 'NN', batch: 96, m: 128, n: 64, k: 128 },
 ]
 
-const rounds = 5
+const rounds = 7
 /** Of one round, at the least. */
 const roundSeconds = 0.01
 

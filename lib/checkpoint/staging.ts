@@ -45,8 +45,10 @@ async function createStaging(parent: string): Promise<Staging> {
   }
 }
 
-async function removeStrays(parent: string): Promise<void> {
-  for (const name of await readdir(parent)) {
+/** Removes what killed processes left in `parent`, if that is a folder. What others work on stays. */
+export async function removeStrays(parent: string): Promise<void> {
+  const names = await readdir(parent).catch(refuseUnless('ENOENT', 'ENOTDIR'))
+  for (const name of names ?? []) {
     if (!name.startsWith(prefix)) continue
     const folder = join(parent, name)
     const lock = await open(join(folder, 'lock'), 'r+').catch(refuseUnless('ENOENT', 'ENOTDIR'))

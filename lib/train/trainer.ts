@@ -1,3 +1,4 @@
+import { removeStrays } from '../checkpoint/staging.ts'
 import { ConfigError, describe, StateError } from '../errors.ts'
 import { MovingAverages, type Optimizer, type Schedule, scheduleFactor } from '../optim/index.ts'
 import {
@@ -130,6 +131,8 @@ export class Trainer<B> {
    */
   async resume(folder?: string): Promise<boolean> {
     const { data, checkpoints } = this.#options
+    // A run that was killed after its last checkpoint saves nothing more, which would remove them.
+    if (checkpoints) await removeStrays(checkpoints.dir)
     const path = folder ?? (checkpoints && (await latestCheckpoint(checkpoints.dir)))
     if (!path) return false
     if (!data.restore) throw new ConfigError('Trainer: expected data with restore to resume, got data without')

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -227,6 +227,14 @@ describe('a resumed run', () => {
     rmSync(join(dir, 'step-5'), { recursive: true })
     await run(made(2))
     expect((await run(made(5), true)).weights).toBe(whole.weights)
+  })
+
+  it('removes what a killed process left, also where nothing is left to train', async () => {
+    await run(setup({ maxSteps: 2, checkpoints: { dir }, data: new Batches() }))
+    mkdirSync(join(dir, '.duoformer-stray'))
+    writeFileSync(join(dir, '.duoformer-stray', 'lock'), '')
+    await run(setup({ maxSteps: 2, checkpoints: { dir }, data: new Batches() }), true)
+    expect(readdirSync(dir)).toEqual(['step-2'])
   })
 
   it('starts from the beginning where there is nothing, and refuses what does not fit', async () => {

@@ -37,6 +37,7 @@ export { Packing, type PackingTensors } from './packing.ts'
 export * from './pipelines/index.ts'
 export { Random } from './random.ts'
 export { keep, scope } from './scope.ts'
+export * as tasks from './tasks/index.ts'
 export { Tensor, type TensorOptions } from './tensor.ts'
 export type { BatchEncoding, Encoding, ModelInputs } from './tokenizers/encoding.ts'
 export type {

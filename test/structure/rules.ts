@@ -62,7 +62,8 @@ export function nativeViolations(path: string, text: string): string[] {
 const layers: readonly (readonly string[])[] = [
   ['cli'],
   ['pipelines', 'train'],
-  ['data', 'tasks', 'optim'],
+  ['tasks'],
+  ['data', 'optim'],
   ['models'],
   ['generate', 'checkpoint', 'nn'],
   ['ops'],

@@ -41,6 +41,8 @@ export interface RunOutcome {
   /** Metrics of the evaluation that was best, and of the last one. */
   readonly best: Readonly<Record<string, number>> | null
   readonly last: Readonly<Record<string, number>> | null
+  /** Checkpoint of the best evaluation, where such are kept. */
+  readonly bestCheckpoint: string | null
 }
 
 /** Trains with progress on the console, and log, TensorBoard events, report and checkpoints in the folder of the run. */
@@ -60,10 +62,12 @@ export async function runTraining<B>(run: TrainingRun<B>, console: Console): Pro
       await TensorBoardLog.open(path(runFiles.tensorboard)),
       new RunReport(path(runFiles.report), { title: stage ? `${title}: ${stage}` : title, config: settings }),
     ]
-    let outcome: RunOutcome = { reason: 'dataEnd', step: trainer.step, best: null, last: null }
+    let outcome: RunOutcome = { reason: 'dataEnd', step: trainer.step, best: null, last: null, bestCheckpoint: null }
     for await (const event of logged(trainer.run(), logs)) {
       if (event.type === 'evaluate') {
         outcome = { ...outcome, last: event.metrics, ...(event.best ? { best: event.metrics } : {}) }
+        if (event.best && keepBest)
+          outcome = { ...outcome, bestCheckpoint: join(checkpoints.dir, `step-${event.step}`) }
       }
       if (event.type === 'end') outcome = { ...outcome, reason: event.reason, step: event.step }
     }

@@ -11,6 +11,8 @@ export interface Flag<T> {
   readonly expected: string
   /** Reads the values of all occurrences; undefined for what is not `expected`. */
   readonly parse: (values: readonly string[]) => T | undefined
+  /** Reads the value in a config file, where that is more than texts or numbers. */
+  readonly fromConfig?: (value: unknown) => T | undefined
 }
 
 export type Flags = Readonly<Record<string, Flag<unknown>>>
@@ -69,6 +71,29 @@ export function integer(value: string, description: string, least = 0): Flag<num
 export function choice<const T extends string | boolean>(choices: readonly T[], description: string): Flag<T> {
   const names = choices.map(String)
   return lastOf(names.join('|'), description, names.join(' or '), (written) => choices[names.indexOf(written)])
+}
+
+/** Names with a factor each, `name` alone meaning 1: repeated as `name=factor`, in a config file a mapping. */
+export function weights<const T extends string>(
+  names: readonly T[],
+  description: string,
+): Flag<Readonly<Record<T, number>>> {
+  const read = (entries: readonly (readonly [string, unknown])[]) => {
+    const fits = entries.every(([name, factor]) => names.includes(name as T) && Number(factor) >= 0 && factor !== '')
+    if (!fits || entries.length === 0) return undefined
+    return Object.fromEntries(entries.map(([name, factor]) => [name, Number(factor)])) as Readonly<Record<T, number>>
+  }
+  return {
+    value: 'NAME[=X]',
+    description: `${description}: ${names.join(', ')} (repeatable)`,
+    expected: `${names.join(', ')}, each with a factor >= 0`,
+    parse: (values) => read(values.map((written) => [written.split('=', 1)[0] as string, written.split('=')[1] ?? 1])),
+    fromConfig: (value) => {
+      if (typeof value === 'string') return read([[value, 1]])
+      if (Array.isArray(value)) return read(value.map((name) => [String(name), 1]))
+      return typeof value === 'object' && value !== null ? read(Object.entries(value)) : undefined
+    },
+  }
 }
 
 /** `maxNewTokens` as it is written on the command line, without the dashes. */

@@ -23,6 +23,7 @@ export {
   type SpanOptions,
   spanCorruptionLengths,
 } from './objectives/lengths.ts'
+export { type NamedObjectiveOptions, namedObjectives, type ObjectiveName } from './objectives/named.ts'
 export * from './objectives/noise-functions.ts'
 export * from './objectives/noise-mask.ts'
 export * from './objectives/objectives.ts'
@@ -30,6 +31,7 @@ export * from './objectives/ul2.ts'
 export * from './objectives/vocabulary.ts'
 export * from './packing.ts'
 export { prefetch } from './prefetch.ts'
+export * from './pretraining.ts'
 export * from './segments.ts'
 export type { DelimitedOptions } from './sources/delimited.ts'
 export { findFiles } from './sources/find-files.ts'

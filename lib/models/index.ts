@@ -13,6 +13,7 @@ export {
   type RandomState,
   type SavePretrainedOptions,
 } from './model.ts'
+export { electraSizes, generatorFractions, generatorJson, t5Sizes } from './sizes.ts'
 export {
   type OutputOptions,
   shiftRight,

@@ -27,6 +27,8 @@ export interface PretrainedOptions extends Omit<ResolveOptions, 'weights'> {
   readonly dtype?: 'float32' | 'float16' | 'bfloat16'
   /** Of a head that the checkpoint does not have. @default 0 */
   readonly seed?: number
+  /** Keys that are to differ from config.json, such as the labels of a new head. @default none */
+  readonly config?: ConfigJson
 }
 
 /** How a model is saved; the meaning of each is that of `saveSafetensors`. */
@@ -227,14 +229,14 @@ export interface LoadedAsPart<M, C> {
 export async function load<M extends PreTrainedModel<C>, C extends { readonly json: ConfigJson }>(
   Model: ModelClass<M, C>,
   idOrPath: string,
-  { device: where = 'auto', dtype = 'float32', seed = 0, ...resolving }: PretrainedOptions,
+  { device: where = 'auto', dtype = 'float32', seed = 0, config: overrides, ...resolving }: PretrainedOptions,
   part?: LoadedAsPart<M, C>,
 ): Promise<M> {
   const on = device(where)
   expectDtype(dtype)
   const folder = await resolveModelFolder(idOrPath, resolving)
   const configFile = await readJson(folder, 'config.json')
-  const config = Model.family.parseConfig(configFile.value)
+  const config = Model.family.parseConfig({ ...configFile.value, ...overrides })
   using file = await openWeights(folder)
   const source = new CheckpointSource(file, { names: Model.family.names, dtype, head: Model.head, seed })
   const build = ParameterBuilder.from(source, part?.firstSite)

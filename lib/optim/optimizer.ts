@@ -118,6 +118,10 @@ export abstract class Optimizer {
     for (const tensor of Object.values(this.state)) tensor.dispose()
   }
 
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
   /** Queues the op for one batch. */
   protected abstract update(batch: Batch, attrs: StepAttrs, norm: Tensor | null): void
 

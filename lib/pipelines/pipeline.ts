@@ -107,7 +107,7 @@ function tokenizerOf(
     )
   }
   // The revision is the model's.
-  const { device: _device, dtype: _dtype, seed: _seed, revision, ...resolving } = options
+  const { device: _device, dtype: _dtype, seed: _seed, config: _config, revision, ...resolving } = options
   return AutoTokenizer.fromPretrained(given, {
     ...resolving,
     ...(given === model && revision !== undefined && { revision }),

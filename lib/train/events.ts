@@ -9,6 +9,8 @@ export interface StepEvent {
   readonly terms: Readonly<Record<string, number>>
   /** Targets that each term was the mean of. */
   readonly targets: Readonly<Record<string, number>>
+  /** Real tokens that were read. */
+  readonly tokens: number
   /** Before clipping. */
   readonly gradNorm: number
   readonly lr: number

@@ -6,6 +6,7 @@ import {
   type ElectraJointInputs,
   type RandomState,
   type SavePretrainedOptions,
+  T5ForConditionalGeneration,
 } from '../models/index.ts'
 import type { Tensor } from '../tensor.ts'
 
@@ -29,6 +30,8 @@ export interface Objective<B> {
   readonly terms: Readonly<Record<string, number>>
   /** How many targets the mean of each term is over. */
   targets(batch: B): Readonly<Record<string, number>>
+  /** Real tokens that are read, those of a decoder included: what speed is measured in. */
+  tokens(batch: B): number
   /** () float32 for each term. */
   losses(batch: B): Readonly<Record<string, Tensor>>
 }
@@ -51,7 +54,13 @@ const isTarget = (label: number) => label !== ignored
 const isReal = (mask: number) => mask !== 0
 
 /** Real tokens of a batch. */
-function tokens({ inputIds, attentionMask }: { inputIds: ArrayInput; attentionMask?: ArrayInput | undefined }): number {
+function realTokens({
+  inputIds,
+  attentionMask,
+}: {
+  inputIds: ArrayInput
+  attentionMask?: ArrayInput | undefined
+}): number {
   return attentionMask ? count(attentionMask, isReal) : valuesOf(inputIds).length
 }
 
@@ -77,6 +86,9 @@ export function lossObjective<B extends LabelledInputs>(model: ModelWithLoss<B>)
     model,
     terms: { loss: 1 },
     targets: (batch) => ({ loss: targetsOf(model, batch) }),
+    tokens: ({ inputIds, attentionMask, labels }) =>
+      (inputIds ? realTokens({ inputIds, attentionMask }) : 0) +
+      (labels && model instanceof T5ForConditionalGeneration ? count(labels, isTarget) : 0),
     losses(batch) {
       const { loss } = model.forward(batch)
       if (!loss) throw new ConfigError('lossObjective: expected batches with labels, got none')
@@ -86,7 +98,7 @@ export function lossObjective<B extends LabelledInputs>(model: ModelWithLoss<B>)
 }
 
 function targetsOf(model: Trainable, { inputIds, attentionMask, labels, startPositions }: LabelledInputs): number {
-  if (labels && inputIds && model instanceof ElectraForPreTraining) return tokens({ inputIds, attentionMask })
+  if (labels && inputIds && model instanceof ElectraForPreTraining) return realTokens({ inputIds, attentionMask })
   if (labels) return count(labels, isTarget)
   if (startPositions) return valuesOf(startPositions).length
   throw new ConfigError('lossObjective: expected batches with labels or startPositions, got neither')
@@ -97,7 +109,8 @@ export function jointObjective(model: ElectraForJointPreTraining): Objective<Ele
   return {
     model,
     terms: { mlm: model.genWeight, rtd: model.discWeight },
-    targets: (batch) => ({ mlm: count(batch.labels, isTarget), rtd: tokens(batch) }),
+    targets: (batch) => ({ mlm: count(batch.labels, isTarget), rtd: realTokens(batch) }),
+    tokens: realTokens,
     losses(batch) {
       const { mlmLoss, rtdLoss } = model.forward(batch)
       return { mlm: mlmLoss, rtd: rtdLoss }
@@ -117,6 +130,7 @@ export function generatorObjective(model: ElectraForJointPreTraining): Objective
     model,
     terms: { mlm: 1 },
     targets: (batch) => ({ mlm: count(batch.labels, isTarget) }),
+    tokens: realTokens,
     losses({ maskedInputIds, labels, attentionMask, tokenTypeIds }) {
       const { loss } = generator.forward({
         inputIds: maskedInputIds,
@@ -135,7 +149,8 @@ export function discriminatorObjective(model: ElectraForJointPreTraining): Objec
   return {
     model,
     terms: { rtd: 1 },
-    targets: (batch) => ({ rtd: tokens(batch) }),
+    targets: (batch) => ({ rtd: realTokens(batch) }),
+    tokens: realTokens,
     losses: (batch) => ({ rtd: model.forward(batch).rtdLoss }),
   }
 }

@@ -26,6 +26,8 @@ export interface LaunchedStep extends Disposable {
   readonly terms: Readonly<Record<string, Tensor>>
   /** Targets that each term was the mean of. */
   readonly targets: Readonly<Record<string, number>>
+  /** Real tokens of the batches. */
+  readonly tokens: number
   /** () of the gradients, before clipping. */
   readonly gradNorm: Tensor
   /** () finite if loss and norm are. Where it is not, the optimiser left the step out. */
@@ -56,7 +58,8 @@ export function launchStep<B>(
       // Nothing times a loss that is not finite is NaN, and makes the sum so.
       const guard = ops.add(gradNorm, ops.scale(loss, 0))
       optimizer.step({ lr, norm: guard })
-      return new QueuedStep(loss, terms, totals, gradNorm, guard)
+      const tokens = batches.reduce((sum, batch) => sum + objective.tokens(batch), 0)
+      return new QueuedStep(loss, terms, totals, tokens, gradNorm, guard)
     })
   } finally {
     for (const tensor of objective.model.namedParameters().values()) {
@@ -71,6 +74,7 @@ class QueuedStep implements LaunchedStep {
     readonly loss: Tensor,
     readonly terms: Readonly<Record<string, Tensor>>,
     readonly targets: Readonly<Record<string, number>>,
+    readonly tokens: number,
     readonly gradNorm: Tensor,
     readonly guard: Tensor,
   ) {

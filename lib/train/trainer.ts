@@ -255,7 +255,7 @@ export class Trainer<B> {
 
   async #settle({ launched, step, lr }: Waiting): Promise<Omit<StepEvent, 'seconds'>> {
     using results = launched
-    const { targets } = results
+    const { targets, tokens } = results
     const names = Object.keys(results.terms)
     const [loss, gradNorm, guard, ...values] = (await Promise.all(
       [results.loss, results.gradNorm, results.guard, ...Object.values(results.terms)].map((tensor) => tensor.item()),
@@ -264,7 +264,7 @@ export class Trainer<B> {
     const skipped = !Number.isFinite(guard)
     if (skipped) this.#skipped++
     if (skipped && this.#options.onNonFinite === 'stop') this.#stopped = 'nonFinite'
-    return { type: 'step', step, loss, terms, targets, gradNorm, lr, skipped }
+    return { type: 'step', step, loss, terms, targets, tokens, gradNorm, lr, skipped }
   }
 
   /** Whether everything must have run before the next step is queued. */

@@ -1,0 +1,39 @@
+import { command } from '../command.ts'
+import { choice, flag, integer, text, texts } from '../flags.ts'
+import { configFlag, required, settingsOf } from '../training/settings.ts'
+import { taskFlag, taskFlags } from '../training/task-flags.ts'
+
+const flags = {
+  task: taskFlag,
+  model: text('DIR', 'folder or hub id of a fine-tuned model'),
+  tokenizer: text('DIR', "folder or hub id of another tokenizer than the model's"),
+  data: texts('PATH', 'labelled files, as for finetune'),
+  format: choice(['text', 'jsonl', 'csv', 'tsv', 'parquet'], 'format of the data [by the names of the files]'),
+  ...taskFlags,
+  batchSize: integer('N', 'examples that are computed together [32]', 1),
+  threads: integer('N', 'threads that arithmetic uses [all cores]', 1),
+  json: flag('print one JSON object'),
+  ...configFlag,
+}
+
+export const evaluate = command({
+  summary: 'scores a fine-tuned model on labelled data',
+  details: 'Prints one score a line. Shares and correlations are from 0 (or -1) to 1, BLEU and ROUGE up to 100.',
+  positionals: { required: [], rest: null },
+  flags,
+  examples: ['evaluate --task classification --model runs/sentiment --data b.tsv'],
+
+  async run({ values }, console) {
+    const settings = await settingsOf(values, flags)
+    required(settings, 'task', 'model', 'data')
+    const { runEvaluate } = await import('../training/evaluate.ts')
+    await runEvaluate(settings, console)
+  },
+})
+
+/** What `evaluate` was told. */
+export type EvaluateSettings = Awaited<ReturnType<typeof settingsOf<typeof flags>>> & {
+  readonly task: string | Readonly<Record<string, unknown>>
+  readonly model: string
+  readonly data: readonly string[]
+}

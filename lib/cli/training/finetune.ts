@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import { readJson } from '../../checkpoint/model-folder.ts'
+import { resolveModelFolder } from '../../checkpoint/resolve.ts'
+import { setThreads } from '../../device.ts'
+import { AutoTokenizer } from '../../models/index.ts'
+import { parameterGroups } from '../../optim/index.ts'
+import { batchesOf, lossObjective, type ModelWithLoss } from '../../train/index.ts'
+import type { FinetuneSettings } from '../commands/finetune.ts'
+import type { Console } from '../console.ts'
+import { finetuneDefaults } from './finetune-defaults.ts'
+import { openRunFolder, saveSettings } from './folder.ts'
+import { expectTokenizer, fineTuningOf, type LoadedModel } from './heads.ts'
+import { optimizerOf, scheduleOf } from './optimizer.ts'
+import { runTraining } from './run.ts'
+import { taskOf } from './task-of.ts'
+
+/** `duoformer finetune`, from the settings to the saved model. */
+export async function runFinetune(given: FinetuneSettings, console: Console): Promise<void> {
+  const task = taskOf(given.task)
+  const folder = await resolveModelFolder(given.model, { signal: console.signal })
+  const { value: json } = await readJson(folder, 'config.json')
+  const settings = { ...finetuneDefaults(task, json), ...given }
+  const { out, threads, seed, batchSize, accumulate, epochs } = settings
+  if (threads !== undefined) setThreads(threads)
+  await openRunFolder(out, settings)
+  await saveSettings(out, settings)
+  const tokenizer = await AutoTokenizer.fromPretrained(given.tokenizer ?? folder)
+  expectTokenizer(tokenizer, json)
+  console.progress(() => 'reading data')
+  const options = { seed, signal: console.signal }
+  using tuning = await fineTuningOf(folder, tokenizer, { ...settings, task }, options)
+  const { model, head, train, heldOut } = tuning
+  const stepsPerEpoch = Math.ceil(train.length / batchSize / accumulate)
+  const steps = settings.steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch))
+  const evalEvery = settings.evalEvery ?? Math.min(steps, stepsPerEpoch)
+  const warmupSteps = settings.warmupSteps ?? Math.round(steps * settings.warmup)
+  const { weightDecay, layerwiseDecay, lr, maxGradNorm, onNonFinite, activationCheckpointing, patience } = settings
+  const groups = parameterGroups(model.namedParameters(), { weightDecay, layerwiseDecay })
+  using optimizer = optimizerOf(settings.optimizer, groups, settings.adamw)
+  const evaluate = {
+    ...{ every: evalEvery, metric: head.metric, mode: 'max' as const },
+    ...(patience === undefined ? {} : { patience }),
+    run: () => head.evaluate(heldOut, batchSize),
+  }
+  const outcome = await runTraining(
+    {
+      ...{
+        out,
+        title: `Fine-tuning: ${typeof task === 'string' ? task : task.name}`,
+        settings,
+        resume: settings.resume,
+      },
+      objective: lossObjective(model as LoadedModel & ModelWithLoss<object>),
+      data: batchesOf(head as never, train, { batchSize, seed }),
+      ...{ maxSteps: steps, saveEvery: settings.saveEvery ?? evalEvery, keepLast: settings.keepLast },
+      keepBest: heldOut.length > 0 ? 1 : 0,
+      trainer: {
+        ...{ optimizer, lr, accumulate, maxGradNorm, onNonFinite, activationCheckpointing, seed },
+        schedule: scheduleOf(settings.schedule, warmupSteps, steps),
+        ...(heldOut.length > 0 ? { evaluate } : {}),
+      },
+    },
+    console,
+  )
+  if (outcome.reason === 'aborted') return
+  await saveBest(model, outcome.bestCheckpoint, out)
+  await tokenizer.savePretrained(out)
+  const scores = Object.entries(outcome.best ?? {}).map(([name, value]) => `${name} ${value.toFixed(4)}`)
+  await console.print(`saved: ${out}${scores.length > 0 ? `  (held out: ${scores.join(', ')})` : ''}`)
+}
+
+/** Saves the model as it was at its best evaluation, or as it is. */
+async function saveBest(model: LoadedModel, checkpoint: string | null, out: string): Promise<void> {
+  if (checkpoint === null) return model.savePretrained(out)
+  const Class = model.constructor as unknown as { fromPretrained(folder: string): Promise<LoadedModel> }
+  using best = await Class.fromPretrained(join(checkpoint))
+  await best.savePretrained(out)
+}

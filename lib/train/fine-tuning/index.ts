@@ -1,0 +1,8 @@
+export * from './classification.ts'
+export { batchesOf, type Head } from './head.ts'
+export { Labels } from './labels.ts'
+export * from './multiple-choice.ts'
+export * from './question-answering.ts'
+export { type PlacedRow, placedRows } from './rows.ts'
+export * from './tagging.ts'
+export * from './text-to-text.ts'

@@ -1,14 +1,13 @@
-import { join } from 'node:path'
 import { readJson } from '../../checkpoint/model-folder.ts'
 import { resolveModelFolder } from '../../checkpoint/resolve.ts'
 import { setThreads } from '../../device.ts'
 import { AutoTokenizer } from '../../models/index.ts'
 import { parameterGroups } from '../../optim/index.ts'
-import { batchesOf, lossObjective, type ModelWithLoss } from '../../train/index.ts'
+import { batchesOf, loadWeights, lossObjective, type ModelWithLoss } from '../../train/index.ts'
 import type { FinetuneSettings } from '../commands/finetune.ts'
 import type { Console } from '../console.ts'
 import { finetuneDefaults } from './finetune-defaults.ts'
-import { openRunFolder, saveSettings } from './folder.ts'
+import { expectRunFolder, openRunFolder } from './folder.ts'
 import { expectTokenizer, fineTuningOf, type LoadedModel } from './heads.ts'
 import { optimizerOf, scheduleOf } from './optimizer.ts'
 import { runTraining } from './run.ts'
@@ -22,14 +21,14 @@ export async function runFinetune(given: FinetuneSettings, console: Console): Pr
   const settings = { ...finetuneDefaults(task, json), ...given }
   const { out, threads, seed, batchSize, accumulate, epochs } = settings
   if (threads !== undefined) setThreads(threads)
-  await openRunFolder(out, settings)
-  await saveSettings(out, settings)
+  await expectRunFolder(out, settings)
   const tokenizer = await AutoTokenizer.fromPretrained(given.tokenizer ?? folder)
   expectTokenizer(tokenizer, json)
   console.progress(() => 'reading data')
   const options = { seed, signal: console.signal }
   using tuning = await fineTuningOf(folder, tokenizer, { ...settings, task }, options)
   const { model, head, train, heldOut } = tuning
+  await openRunFolder(out, settings, settings)
   const stepsPerEpoch = Math.ceil(train.length / batchSize / accumulate)
   const steps = settings.steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch))
   const evalEvery = settings.evalEvery ?? Math.min(steps, stepsPerEpoch)
@@ -63,16 +62,10 @@ export async function runFinetune(given: FinetuneSettings, console: Console): Pr
     console,
   )
   if (outcome.reason === 'aborted') return
-  await saveBest(model, outcome.bestCheckpoint, out)
+  if (outcome.bestCheckpoint !== null) await loadWeights(model, outcome.bestCheckpoint)
+  await model.savePretrained(out)
   await tokenizer.savePretrained(out)
-  const scores = Object.entries(outcome.best ?? {}).map(([name, value]) => `${name} ${value.toFixed(4)}`)
-  await console.print(`saved: ${out}${scores.length > 0 ? `  (held out: ${scores.join(', ')})` : ''}`)
-}
-
-/** Saves the model as it was at its best evaluation, or as it is. */
-async function saveBest(model: LoadedModel, checkpoint: string | null, out: string): Promise<void> {
-  if (checkpoint === null) return model.savePretrained(out)
-  const Class = model.constructor as unknown as { fromPretrained(folder: string): Promise<LoadedModel> }
-  using best = await Class.fromPretrained(join(checkpoint))
-  await best.savePretrained(out)
+  const scores = heldOut.length > 0 ? await head.evaluate(heldOut, batchSize) : {}
+  const shown = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(4)}`)
+  await console.print(`saved: ${out}${shown.length > 0 ? `  (held out: ${shown.join(', ')})` : ''}`)
 }

@@ -1,6 +1,7 @@
 // The folder of a run.
-import { access, constants, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { access, constants, readdir, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { saveFolder } from '../../checkpoint/save-folder.ts'
 import { DataError } from '../../errors.ts'
 import { writing } from '../../train/logs/file.ts'
 
@@ -21,11 +22,12 @@ export interface RunMode {
 }
 
 /**
- * Makes the folder of a run ready, before anything that takes long.
+ * Tells, before anything that takes long, whether a run can be kept in a folder.
  *
+ * @returns the names of what is in it.
  * @throws {DataError} if it cannot be made or written to, or holds a run that is neither to be resumed nor overwritten.
  */
-export async function openRunFolder(out: string, { resume = false, overwrite = false }: RunMode): Promise<void> {
+export async function expectRunFolder(out: string, { resume = false, overwrite = false }: RunMode): Promise<string[]> {
   await expectPlaceFor(out)
   const found = await readdir(out).catch((): string[] => [])
   const holdsRun = found.includes(runFiles.settings)
@@ -35,16 +37,22 @@ export async function openRunFolder(out: string, { resume = false, overwrite = f
   if (!holdsRun && found.length > 0 && !resume) {
     throw new DataError(`expected --out to be new, empty, or the folder of a run, got ${out} with ${found[0]} in it`)
   }
-  await writing(out, async () => {
-    if (!resume) for (const name of found) if (name !== runFiles.cache) await rm(join(out, name), { recursive: true })
-    await mkdir(out, { recursive: true })
-  })
+  return found
 }
 
-/** Keeps what a run was told, defaults included. */
-export async function saveSettings(out: string, settings: object): Promise<void> {
-  const path = join(out, runFiles.settings)
-  await writing(path, () => writeFile(path, `${JSON.stringify(settings, null, 2)}\n`))
+/**
+ * Makes the folder of a run, and keeps in it what the run was told, defaults included.
+ *
+ * @throws {DataError} as `expectRunFolder`; {CheckpointError} if the settings cannot be written.
+ */
+export async function openRunFolder(out: string, mode: RunMode, settings: object): Promise<void> {
+  const found = await expectRunFolder(out, mode)
+  if (!mode.resume) {
+    await writing(out, async () => {
+      for (const name of found) if (name !== runFiles.cache) await rm(join(out, name), { recursive: true })
+    })
+  }
+  await saveFolder(out, { [runFiles.settings]: `${JSON.stringify(settings, null, 2)}\n` })
 }
 
 /** Tells before a long run that its result could not be written. @throws {DataError} that says why. */

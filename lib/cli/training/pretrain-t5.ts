@@ -7,9 +7,9 @@ import { evaluateObjective, lossObjective } from '../../train/index.ts'
 import type { T5Settings } from '../commands/pretrain-t5.ts'
 import type { Console } from '../console.ts'
 import { firstOf } from './first-of.ts'
-import { openRunFolder, saveSettings } from './folder.ts'
+import { expectRunFolder, openRunFolder } from './folder.ts'
 import { optimizerOf, scheduleOf } from './optimizer.ts'
-import { aTenthOf, corpusOf, expectFitting, modelJson, textsOf, tokenizerOf } from './pretraining.ts'
+import { aTenthOf, corpusOf, expectFiles, expectFitting, modelJson, textsOf, tokenizerOf } from './pretraining.ts'
 import { runTraining } from './run.ts'
 
 const defaults = {
@@ -49,8 +49,9 @@ export async function runT5(given: T5Settings, console: Console): Promise<void> 
   const settings = resolved(given)
   const { out, resume, threads, train, from, seed } = settings
   if (threads !== undefined) setThreads(threads)
-  await openRunFolder(out, settings)
-  await saveSettings(out, settings)
+  await expectRunFolder(out, settings)
+  await expectFiles(settings)
+  await openRunFolder(out, settings, settings)
   const tokenizer = await tokenizerOf(settings.tokenizer ?? from, out, resume, () =>
     trainUnigram(textsOf(train, settings, console), { vocabSize: settings.vocabSize, signal: console.signal }),
   )

@@ -4,6 +4,7 @@ import {
   type ElectraForJointPreTraining,
   ElectraForPreTraining,
   type ElectraJointInputs,
+  type FlatArray,
   type RandomState,
   type SavePretrainedOptions,
   T5ForConditionalGeneration,
@@ -40,7 +41,8 @@ const ignored = -100
 
 /** The values of an input, flat. */
 function valuesOf(input: ArrayInput): ArrayLike<number | bigint> {
-  return 'shape' in input ? input.data : ((input as readonly unknown[]).flat(Infinity) as number[])
+  if ('shape' in input) return input.data
+  return Array.isArray(input) ? (input.flat(Infinity) as number[]) : (input as FlatArray)
 }
 
 function count(input: ArrayInput, counts: (value: number) => boolean): number {

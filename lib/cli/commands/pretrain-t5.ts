@@ -35,8 +35,8 @@ export const pretrainT5 = command({
   positionals: { required: [], rest: null },
   flags,
   examples: [
-    'pretrain t5 --train corpus/ --eval heldout.txt --size mini --steps 20000 --out runs/t5',
-    'pretrain t5 --train a.jsonl.gz --objective spanCorruption=3 --objective copying=1 --out runs/t5',
+    'pretrain t5 --train corpus/ --eval b.txt --size mini --steps 20000 --out ./t5',
+    'pretrain t5 --train a.jsonl --objective spanCorruption=3 --objective copying=1 --out ./t5',
   ],
 
   async run({ values }, console) {

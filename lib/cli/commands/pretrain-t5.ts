@@ -36,7 +36,7 @@ export const pretrainT5 = command({
   flags,
   examples: [
     'pretrain t5 --train corpus/ --eval b.txt --size mini --steps 20000 --out ./t5',
-    'pretrain t5 --train a.jsonl --objective spanCorruption=3 --objective copying=1 --out ./t5',
+    'pretrain t5 --train a.txt --objective spanCorruption=3 --objective copying=1 --out ./t5',
   ],
 
   async run({ values }, console) {

@@ -2,13 +2,14 @@ import { join } from 'node:path'
 import { readJson } from '../../checkpoint/model-folder.ts'
 import { resolveModelFolder } from '../../checkpoint/resolve.ts'
 import { setThreads } from '../../device.ts'
+import type { ConfigJson } from '../../models/config.ts'
 import { AutoTokenizer } from '../../models/index.ts'
 import { parameterGroups } from '../../optim/index.ts'
 import { batchesOf, lossObjective, type ModelWithLoss } from '../../train/index.ts'
 import type { FinetuneSettings } from '../commands/finetune.ts'
 import type { Console } from '../console.ts'
 import { finetuneDefaults } from './finetune-defaults.ts'
-import { openRunFolder, saveSettings } from './folder.ts'
+import { inRunFolder } from './folder.ts'
 import { expectTokenizer, fineTuningOf, type LoadedModel } from './heads.ts'
 import { optimizerOf, scheduleOf } from './optimizer.ts'
 import { runTraining } from './run.ts'
@@ -20,17 +21,27 @@ export async function runFinetune(given: FinetuneSettings, console: Console): Pr
   const folder = await resolveModelFolder(given.model, { signal: console.signal })
   const { value: json } = await readJson(folder, 'config.json')
   const settings = { ...finetuneDefaults(task, json), ...given }
-  const { out, threads, seed, batchSize, accumulate, epochs } = settings
+  const { out, threads } = settings
   if (threads !== undefined) setThreads(threads)
-  await openRunFolder(out, settings)
-  await saveSettings(out, settings)
-  const tokenizer = await AutoTokenizer.fromPretrained(given.tokenizer ?? folder)
+  await inRunFolder(out, settings, () => train({ task, folder, json, settings }, console))
+}
+
+interface Prepared {
+  readonly task: ReturnType<typeof taskOf>
+  readonly folder: string
+  readonly json: ConfigJson
+  readonly settings: FinetuneSettings & ReturnType<typeof finetuneDefaults>
+}
+
+async function train({ task, folder, json, settings }: Prepared, console: Console): Promise<void> {
+  const { out, seed, batchSize, accumulate, epochs } = settings
+  const tokenizer = await AutoTokenizer.fromPretrained(settings.tokenizer ?? folder)
   expectTokenizer(tokenizer, json)
   console.progress(() => 'reading data')
   const options = { seed, signal: console.signal }
   using tuning = await fineTuningOf(folder, tokenizer, { ...settings, task }, options)
-  const { model, head, train, heldOut } = tuning
-  const stepsPerEpoch = Math.ceil(train.length / batchSize / accumulate)
+  const { model, head, train: examples, heldOut } = tuning
+  const stepsPerEpoch = Math.ceil(examples.length / batchSize / accumulate)
   const steps = settings.steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch))
   const evalEvery = settings.evalEvery ?? Math.min(steps, stepsPerEpoch)
   const warmupSteps = settings.warmupSteps ?? Math.round(steps * settings.warmup)
@@ -51,7 +62,7 @@ export async function runFinetune(given: FinetuneSettings, console: Console): Pr
         resume: settings.resume,
       },
       objective: lossObjective(model as LoadedModel & ModelWithLoss<object>),
-      data: batchesOf(head as never, train, { batchSize, seed }),
+      data: batchesOf(head as never, examples, { batchSize, seed }),
       ...{ maxSteps: steps, saveEvery: settings.saveEvery ?? evalEvery, keepLast: settings.keepLast },
       keepBest: heldOut.length > 0 ? 1 : 0,
       trainer: {

@@ -26,7 +26,7 @@ import {
 import type { ElectraSettings } from '../commands/pretrain-electra.ts'
 import type { Console } from '../console.ts'
 import { firstOf } from './first-of.ts'
-import { openRunFolder, saveSettings } from './folder.ts'
+import { inRunFolder } from './folder.ts'
 import { optimizerOf, scheduleOf } from './optimizer.ts'
 import { aTenthOf, corpusOf, expectFitting, modelJson, textsOf, tokenizerOf } from './pretraining.ts'
 import { type RunOutcome, runTraining } from './run.ts'
@@ -82,10 +82,12 @@ type Stage = 'generator-stage' | 'discriminator-stage'
 /** `duoformer pretrain electra`, from the settings to the saved models. */
 export async function runElectra(given: ElectraSettings, console: Console): Promise<void> {
   const settings = resolved(given)
-  const { out, resume, threads, train } = settings
-  if (threads !== undefined) setThreads(threads)
-  await openRunFolder(out, settings)
-  await saveSettings(out, settings)
+  if (settings.threads !== undefined) setThreads(settings.threads)
+  await inRunFolder(settings.out, settings, () => pretrain(settings, console))
+}
+
+async function pretrain(settings: Settings, console: Console): Promise<void> {
+  const { out, resume, train } = settings
   const tokenizer = await tokenizerOf(settings.tokenizer ?? settings.from, out, resume, () =>
     trainWordPiece(textsOf(train, settings, console), { vocabSize: settings.vocabSize, signal: console.signal }),
   )

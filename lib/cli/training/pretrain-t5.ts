@@ -7,7 +7,7 @@ import { evaluateObjective, lossObjective } from '../../train/index.ts'
 import type { T5Settings } from '../commands/pretrain-t5.ts'
 import type { Console } from '../console.ts'
 import { firstOf } from './first-of.ts'
-import { openRunFolder, saveSettings } from './folder.ts'
+import { inRunFolder } from './folder.ts'
 import { optimizerOf, scheduleOf } from './optimizer.ts'
 import { aTenthOf, corpusOf, expectFitting, modelJson, textsOf, tokenizerOf } from './pretraining.ts'
 import { runTraining } from './run.ts'
@@ -47,10 +47,12 @@ function resolved(given: T5Settings) {
 /** `duoformer pretrain t5`, from the settings to the saved model. */
 export async function runT5(given: T5Settings, console: Console): Promise<void> {
   const settings = resolved(given)
-  const { out, resume, threads, train, from, seed } = settings
-  if (threads !== undefined) setThreads(threads)
-  await openRunFolder(out, settings)
-  await saveSettings(out, settings)
+  if (settings.threads !== undefined) setThreads(settings.threads)
+  await inRunFolder(settings.out, settings, () => pretrain(settings, console))
+}
+
+async function pretrain(settings: ReturnType<typeof resolved>, console: Console): Promise<void> {
+  const { out, resume, train, from, seed } = settings
   const tokenizer = await tokenizerOf(settings.tokenizer ?? from, out, resume, () =>
     trainUnigram(textsOf(train, settings, console), { vocabSize: settings.vocabSize, signal: console.signal }),
   )

@@ -40,7 +40,7 @@ export function saveCheckpoint(
   state: object,
 ): Promise<string> {
   const parent = resolve(dir)
-  const folder = join(parent, `step-${step}`)
+  const folder = checkpointPath(dir, step)
   return expecting(`to save ${folder}`, async () => {
     await mkdir(parent, { recursive: true })
     await staged(parent, async (files) => {
@@ -62,6 +62,16 @@ export function saveCheckpoint(
     })
     return folder
   })
+}
+
+/** Folder of the checkpoint of a step. */
+export function checkpointPath(dir: string, step: number): string {
+  return join(resolve(dir), `step-${step}`)
+}
+
+/** Gives a model the weights of a checkpoint, or of any folder of that model. @throws {CheckpointError} if it is none. */
+export function loadWeights(model: Trainable, folder: string): Promise<void> {
+  return readWeights(folder, model.namedParameters())
 }
 
 /** Runs `body` while the parameters hold the averages. */

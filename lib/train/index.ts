@@ -1,4 +1,4 @@
-export { latestCheckpoint } from './checkpoints.ts'
+export { latestCheckpoint, loadWeights } from './checkpoints.ts'
 export { evaluateObjective } from './evaluate.ts'
 export * from './events.ts'
 export * from './fine-tuning/index.ts'

@@ -2,6 +2,7 @@ import { removeStrays } from '../checkpoint/staging.ts'
 import { ConfigError, describe, StateError } from '../errors.ts'
 import { MovingAverages, type Optimizer, type Schedule, scheduleFactor } from '../optim/index.ts'
 import {
+  checkpointPath,
   latestCheckpoint,
   listCheckpoints,
   removeCheckpoint,
@@ -119,6 +120,12 @@ export class Trainer<B> {
   /** Steps that were left out because loss or gradients were not finite. */
   get skipped(): number {
     return this.#skipped
+  }
+
+  /** Folder of the checkpoint whose evaluation was the best, also before it was resumed; null unless `keepBest` keeps any. */
+  get bestCheckpoint(): string | null {
+    const step = this.#watch?.bestSteps[0]
+    return step === undefined ? null : checkpointPath(this.#options.checkpoints?.dir ?? '', step)
   }
 
   /**

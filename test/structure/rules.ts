@@ -61,6 +61,7 @@ export function nativeViolations(path: string, text: string): string[] {
 /** Layers from the top; a file may import what lies below its own layer, and what lies in its own folder. */
 const layers: readonly (readonly string[])[] = [
   ['cli'],
+  ['finetune'],
   ['pipelines', 'train'],
   ['tasks'],
   ['data', 'optim'],

@@ -18,7 +18,7 @@ const flags = {
 
 export const evaluate = command({
   summary: 'scores a fine-tuned model on labelled data',
-  details: 'Prints one score a line. Shares and correlations are from 0 (or -1) to 1, BLEU and ROUGE up to 100.',
+  details: 'Prints one score a line: shares from 0 to 1, correlations from -1 to 1, BLEU up to 100.',
   positionals: { required: [], rest: null },
   flags,
   examples: ['evaluate --task classification --model runs/sentiment --data b.tsv'],

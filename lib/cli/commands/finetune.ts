@@ -24,9 +24,9 @@ export const finetune = command({
   positionals: { required: [], rest: null },
   flags,
   examples: [
-    'finetune --task classification --model runs/electra/discriminator --train a.tsv --eval b.tsv --out runs/sentiment',
-    'finetune --task tagging --model runs/electra/discriminator --train a.conll --eval b.conll --out runs/entities',
-    'finetune --task sst2 --model google-t5/t5-small --train a.tsv --eval b.tsv --out runs/t5-sst2',
+    'finetune --task classification --model ./electra --train a.tsv --eval b.tsv --out ./mine',
+    'finetune --task tagging --model ./electra --train a.conll --eval b.conll --out ./mine',
+    'finetune --task sst2 --model google-t5/t5-small --train a.tsv --eval b.tsv --out ./mine',
   ],
 
   async run({ values }, console) {

@@ -27,7 +27,7 @@ export const pretrainElectra = command({
   positionals: { required: [], rest: null },
   flags,
   examples: [
-    'pretrain electra --train corpus/ --eval heldout.txt --size mini --steps 20000 --out runs/electra',
+    'pretrain electra --train corpus/ --eval b.txt --size mini --steps 20000 --out ./electra',
     'pretrain electra --config electra.yaml --resume',
   ],
 

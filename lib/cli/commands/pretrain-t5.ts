@@ -35,8 +35,8 @@ export const pretrainT5 = command({
   positionals: { required: [], rest: null },
   flags,
   examples: [
-    'pretrain t5 --train corpus/ --eval heldout.txt --size mini --steps 20000 --out runs/t5',
-    'pretrain t5 --train corpus.jsonl.gz --objective spanCorruption=0.8 --objective copying=0.2 --out runs/t5',
+    'pretrain t5 --train corpus/ --eval b.txt --size mini --steps 20000 --out ./t5',
+    'pretrain t5 --train a.txt --objective spanCorruption=3 --objective copying=1 --out ./t5',
   ],
 
   async run({ values }, console) {

@@ -1,15 +1,13 @@
-import { join } from 'node:path'
 import { readJson } from '../../checkpoint/model-folder.ts'
 import { resolveModelFolder } from '../../checkpoint/resolve.ts'
 import { setThreads } from '../../device.ts'
-import type { ConfigJson } from '../../models/config.ts'
 import { AutoTokenizer } from '../../models/index.ts'
 import { parameterGroups } from '../../optim/index.ts'
-import { batchesOf, lossObjective, type ModelWithLoss } from '../../train/index.ts'
+import { batchesOf, loadWeights, lossObjective, type ModelWithLoss } from '../../train/index.ts'
 import type { FinetuneSettings } from '../commands/finetune.ts'
 import type { Console } from '../console.ts'
 import { finetuneDefaults } from './finetune-defaults.ts'
-import { inRunFolder } from './folder.ts'
+import { expectRunFolder, openRunFolder } from './folder.ts'
 import { expectTokenizer, fineTuningOf, type LoadedModel } from './heads.ts'
 import { optimizerOf, scheduleOf } from './optimizer.ts'
 import { runTraining } from './run.ts'
@@ -21,27 +19,17 @@ export async function runFinetune(given: FinetuneSettings, console: Console): Pr
   const folder = await resolveModelFolder(given.model, { signal: console.signal })
   const { value: json } = await readJson(folder, 'config.json')
   const settings = { ...finetuneDefaults(task, json), ...given }
-  const { out, threads } = settings
+  const { out, threads, seed, batchSize, accumulate, epochs } = settings
   if (threads !== undefined) setThreads(threads)
-  await inRunFolder(out, settings, () => train({ task, folder, json, settings }, console))
-}
-
-interface Prepared {
-  readonly task: ReturnType<typeof taskOf>
-  readonly folder: string
-  readonly json: ConfigJson
-  readonly settings: FinetuneSettings & ReturnType<typeof finetuneDefaults>
-}
-
-async function train({ task, folder, json, settings }: Prepared, console: Console): Promise<void> {
-  const { out, seed, batchSize, accumulate, epochs } = settings
-  const tokenizer = await AutoTokenizer.fromPretrained(settings.tokenizer ?? folder)
+  await expectRunFolder(out, settings)
+  const tokenizer = await AutoTokenizer.fromPretrained(given.tokenizer ?? folder)
   expectTokenizer(tokenizer, json)
   console.progress(() => 'reading data')
   const options = { seed, signal: console.signal }
   using tuning = await fineTuningOf(folder, tokenizer, { ...settings, task }, options)
-  const { model, head, train: examples, heldOut } = tuning
-  const stepsPerEpoch = Math.ceil(examples.length / batchSize / accumulate)
+  const { model, head, train, heldOut } = tuning
+  await openRunFolder(out, settings, settings)
+  const stepsPerEpoch = Math.ceil(train.length / batchSize / accumulate)
   const steps = settings.steps ?? Math.max(1, Math.round(epochs * stepsPerEpoch))
   const evalEvery = settings.evalEvery ?? Math.min(steps, stepsPerEpoch)
   const warmupSteps = settings.warmupSteps ?? Math.round(steps * settings.warmup)
@@ -62,7 +50,7 @@ async function train({ task, folder, json, settings }: Prepared, console: Consol
         resume: settings.resume,
       },
       objective: lossObjective(model as LoadedModel & ModelWithLoss<object>),
-      data: batchesOf(head as never, examples, { batchSize, seed }),
+      data: batchesOf(head as never, train, { batchSize, seed }),
       ...{ maxSteps: steps, saveEvery: settings.saveEvery ?? evalEvery, keepLast: settings.keepLast },
       keepBest: heldOut.length > 0 ? 1 : 0,
       trainer: {
@@ -74,16 +62,10 @@ async function train({ task, folder, json, settings }: Prepared, console: Consol
     console,
   )
   if (outcome.reason === 'aborted') return
-  await saveBest(model, outcome.bestCheckpoint, out)
+  if (outcome.bestCheckpoint !== null) await loadWeights(model, outcome.bestCheckpoint)
+  await model.savePretrained(out)
   await tokenizer.savePretrained(out)
-  const scores = Object.entries(outcome.best ?? {}).map(([name, value]) => `${name} ${value.toFixed(4)}`)
-  await console.print(`saved: ${out}${scores.length > 0 ? `  (held out: ${scores.join(', ')})` : ''}`)
-}
-
-/** Saves the model as it was at its best evaluation, or as it is. */
-async function saveBest(model: LoadedModel, checkpoint: string | null, out: string): Promise<void> {
-  if (checkpoint === null) return model.savePretrained(out)
-  const Class = model.constructor as unknown as { fromPretrained(folder: string): Promise<LoadedModel> }
-  using best = await Class.fromPretrained(join(checkpoint))
-  await best.savePretrained(out)
+  const scores = heldOut.length > 0 ? await head.evaluate(heldOut, batchSize) : {}
+  const shown = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(4)}`)
+  await console.print(`saved: ${out}${shown.length > 0 ? `  (held out: ${shown.join(', ')})` : ''}`)
 }

@@ -1,6 +1,7 @@
 // The folder of a run.
-import { access, constants, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { access, constants, readdir, rm, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { saveFolder } from '../../checkpoint/save-folder.ts'
 import { DataError } from '../../errors.ts'
 import { writing } from '../../train/logs/file.ts'
 
@@ -21,45 +22,37 @@ export interface RunMode {
 }
 
 /**
- * Runs `body` with the folder of a run, which keeps what the run was told, defaults included. Where it fails before there is
- * anything to resume, a folder that was new is gone again.
+ * Tells, before anything that takes long, whether a run can be kept in a folder.
  *
+ * @returns the names of what is in it.
  * @throws {DataError} if it cannot be made or written to, or holds a run that is neither to be resumed nor overwritten.
  */
-export async function inRunFolder(out: string, settings: RunMode, body: () => Promise<void>): Promise<void> {
-  await openRunFolder(out, settings)
-  try {
-    const path = join(out, runFiles.settings)
-    await writing(path, () => writeFile(path, `${JSON.stringify(settings, null, 2)}\n`))
-    await body()
-  } catch (error) {
-    if (!settings.resume && !(await holdsCheckpoints(out))) await rm(out, { recursive: true, force: true })
-    throw error
-  }
-}
-
-async function openRunFolder(out: string, { resume = false, overwrite = false }: RunMode): Promise<void> {
+export async function expectRunFolder(out: string, { resume = false, overwrite = false }: RunMode): Promise<string[]> {
   await expectPlaceFor(out)
   const found = await readdir(out).catch((): string[] => [])
   const holdsRun = found.includes(runFiles.settings)
   if (holdsRun && !resume && !overwrite) {
     throw new DataError(`expected --out without a run, got ${out}: --resume goes on with it, --overwrite begins anew`)
   }
-  if (!holdsRun && found.length > 0) {
+  if (!holdsRun && found.length > 0 && !resume) {
     throw new DataError(`expected --out to be new, empty, or the folder of a run, got ${out} with ${found[0]} in it`)
   }
-  await writing(out, async () => {
-    // What was tokenized is found again by what it was made of.
-    const stale = resume ? [] : found.filter((name) => name !== runFiles.cache)
-    for (const name of stale) await rm(join(out, name), { recursive: true })
-    await mkdir(out, { recursive: true })
-  })
+  return found
 }
 
-/** In the folder, or in those of the stages of its run. */
-async function holdsCheckpoints(out: string): Promise<boolean> {
-  const names = await readdir(out, { recursive: true }).catch((): string[] => [])
-  return names.some((name) => basename(dirname(name)) === runFiles.checkpoints && /^step-/.test(basename(name)))
+/**
+ * Makes the folder of a run, and keeps in it what the run was told, defaults included.
+ *
+ * @throws {DataError} as `expectRunFolder`; {CheckpointError} if the settings cannot be written.
+ */
+export async function openRunFolder(out: string, mode: RunMode, settings: object): Promise<void> {
+  const found = await expectRunFolder(out, mode)
+  if (!mode.resume) {
+    await writing(out, async () => {
+      for (const name of found) if (name !== runFiles.cache) await rm(join(out, name), { recursive: true })
+    })
+  }
+  await saveFolder(out, { [runFiles.settings]: `${JSON.stringify(settings, null, 2)}\n` })
 }
 
 /** Tells before a long run that its result could not be written. @throws {DataError} that says why. */

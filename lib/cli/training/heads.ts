@@ -8,6 +8,7 @@ import {
   AutoModelForSeq2SeqLM,
   AutoModelForSequenceClassification,
   AutoModelForTokenClassification,
+  ElectraForQuestionAnswering,
   type PretrainedOptions,
 } from '../../models/index.ts'
 import { pipeline } from '../../pipelines/index.ts'
@@ -152,14 +153,18 @@ class HeadLoader {
     const { maxLength, docStride, maxAnswerLength: maxAnswerLen } = this.settings
     const model = await AutoModelForQuestionAnswering.fromPretrained(this.folder, this.options)
     const { tokenizer } = this
+    const withoutAnswer = model instanceof ElectraForQuestionAnswering
     const answer = async (questions: readonly Question[], batchSize: number) => {
       const ask = await pipeline('question-answering', model, { tokenizer, batchSize })
-      const found = await ask([...questions], { maxSeqLen: maxLength, docStride, maxAnswerLen })
+      const found = await ask([...questions], {
+        ...{ maxSeqLen: maxLength, docStride: Math.min(docStride, Math.floor(maxLength / 2)), maxAnswerLen },
+        handleImpossibleAnswer: questions.some(({ answers }) => answers.length === 0),
+      })
       return found.map((each) => each.answer)
     }
     const heldOut = questionsIn(this.rows.heldOut)
     const encode = (rows: readonly PlacedRow[]) =>
-      questionWindows(questionsIn(rows), tokenizer, { maxLength, docStride })
+      questionWindows(questionsIn(rows), tokenizer, { maxLength, docStride, withoutAnswer })
     return this.#made(model, new QuestionAnsweringHead(tokenizer, heldOut, answer), encode)
   }
 

@@ -26,9 +26,9 @@ import {
 import type { ElectraSettings } from '../commands/pretrain-electra.ts'
 import type { Console } from '../console.ts'
 import { firstOf } from './first-of.ts'
-import { inRunFolder } from './folder.ts'
+import { expectRunFolder, openRunFolder } from './folder.ts'
 import { optimizerOf, scheduleOf } from './optimizer.ts'
-import { aTenthOf, corpusOf, expectFitting, modelJson, textsOf, tokenizerOf } from './pretraining.ts'
+import { aTenthOf, corpusOf, expectFiles, expectFitting, modelJson, textsOf, tokenizerOf } from './pretraining.ts'
 import { type RunOutcome, runTraining } from './run.ts'
 
 /** Clark et al. 2020, table 6. */
@@ -82,12 +82,11 @@ type Stage = 'generator-stage' | 'discriminator-stage'
 /** `duoformer pretrain electra`, from the settings to the saved models. */
 export async function runElectra(given: ElectraSettings, console: Console): Promise<void> {
   const settings = resolved(given)
-  if (settings.threads !== undefined) setThreads(settings.threads)
-  await inRunFolder(settings.out, settings, () => pretrain(settings, console))
-}
-
-async function pretrain(settings: Settings, console: Console): Promise<void> {
-  const { out, resume, train } = settings
+  const { out, resume, threads, train } = settings
+  if (threads !== undefined) setThreads(threads)
+  await expectRunFolder(out, settings)
+  await expectFiles(settings)
+  await openRunFolder(out, settings, settings)
   const tokenizer = await tokenizerOf(settings.tokenizer ?? settings.from, out, resume, () =>
     trainWordPiece(textsOf(train, settings, console), { vocabSize: settings.vocabSize, signal: console.signal }),
   )

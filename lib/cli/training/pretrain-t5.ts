@@ -7,9 +7,9 @@ import { evaluateObjective, lossObjective } from '../../train/index.ts'
 import type { T5Settings } from '../commands/pretrain-t5.ts'
 import type { Console } from '../console.ts'
 import { firstOf } from './first-of.ts'
-import { inRunFolder } from './folder.ts'
+import { expectRunFolder, openRunFolder } from './folder.ts'
 import { optimizerOf, scheduleOf } from './optimizer.ts'
-import { aTenthOf, corpusOf, expectFitting, modelJson, textsOf, tokenizerOf } from './pretraining.ts'
+import { aTenthOf, corpusOf, expectFiles, expectFitting, modelJson, textsOf, tokenizerOf } from './pretraining.ts'
 import { runTraining } from './run.ts'
 
 const defaults = {
@@ -47,12 +47,11 @@ function resolved(given: T5Settings) {
 /** `duoformer pretrain t5`, from the settings to the saved model. */
 export async function runT5(given: T5Settings, console: Console): Promise<void> {
   const settings = resolved(given)
-  if (settings.threads !== undefined) setThreads(settings.threads)
-  await inRunFolder(settings.out, settings, () => pretrain(settings, console))
-}
-
-async function pretrain(settings: ReturnType<typeof resolved>, console: Console): Promise<void> {
-  const { out, resume, train, from, seed } = settings
+  const { out, resume, threads, train, from, seed } = settings
+  if (threads !== undefined) setThreads(threads)
+  await expectRunFolder(out, settings)
+  await expectFiles(settings)
+  await openRunFolder(out, settings, settings)
   const tokenizer = await tokenizerOf(settings.tokenizer ?? from, out, resume, () =>
     trainUnigram(textsOf(train, settings, console), { vocabSize: settings.vocabSize, signal: console.signal }),
   )

@@ -1,6 +1,6 @@
 // What pre-training both families has in common: flags, tokenizer, held-out data, schedule of a run.
 import { join } from 'node:path'
-import { cachedTokens, type FormatName, type TextUnit, type TokenCache } from '../../data/index.ts'
+import { cachedTokens, dataFiles, type FormatName, type TextUnit, type TokenCache } from '../../data/index.ts'
 import { ConfigError, DataError } from '../../errors.ts'
 import type { ConfigJson } from '../../models/config.ts'
 import { AutoTokenizer } from '../../models/index.ts'
@@ -14,6 +14,13 @@ export interface CorpusSettings {
   readonly format?: FormatName | undefined
   readonly unit?: TextUnit | undefined
   readonly textColumn?: string
+}
+
+/** Where the data of a run is. */
+export interface DataSettings {
+  readonly train: readonly string[]
+  readonly eval?: readonly string[]
+  readonly format?: FormatName | undefined
 }
 
 /** The tokens of files, from the cache in the run's folder, with progress. */
@@ -33,6 +40,11 @@ export function corpusOf(
         () => `tokenizing: ${documents.toLocaleString('en')} documents, ${tokens.toLocaleString('en')} tokens`,
       ),
   })
+}
+
+/** Tells before anything is written that files are not there. @throws {DataError} that names one. */
+export async function expectFiles({ train, eval: heldOut, format }: DataSettings): Promise<void> {
+  for (const paths of [train, heldOut ?? []]) if (paths.length > 0) await dataFiles(paths, format)
 }
 
 /** Texts of the files, one after the other, to learn a vocabulary from. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { StateError } from '../../errors.ts'
 import {
   type BatchSource,
   type EndReason,
@@ -45,7 +46,11 @@ export interface RunOutcome {
   readonly bestCheckpoint: string | null
 }
 
-/** Trains with progress on the console, and log, TensorBoard events, report and checkpoints in the folder of the run. */
+/**
+ * Trains with progress on the console, and log, TensorBoard events, report and checkpoints in the folder of the run.
+ *
+ * @throws {StateError} if the run was to stop at a step that was not finite, and did.
+ */
 export async function runTraining<B>(run: TrainingRun<B>, console: Console): Promise<RunOutcome> {
   const { out, title, settings, stage, objective, data, maxSteps, saveEvery, keepLast, keepBest } = run
   const path = (name: string) => (stage ? join(out, stage, name) : join(out, name))
@@ -62,16 +67,18 @@ export async function runTraining<B>(run: TrainingRun<B>, console: Console): Pro
       await TensorBoardLog.open(path(runFiles.tensorboard)),
       new RunReport(path(runFiles.report), { title: stage ? `${title}: ${stage}` : title, config: settings }),
     ]
-    let outcome: RunOutcome = { reason: 'dataEnd', step: trainer.step, best: null, last: null, bestCheckpoint: null }
+    let outcome: Omit<RunOutcome, 'bestCheckpoint'> = { reason: 'dataEnd', step: trainer.step, best: null, last: null }
     for await (const event of logged(trainer.run(), logs)) {
       if (event.type === 'evaluate') {
         outcome = { ...outcome, last: event.metrics, ...(event.best ? { best: event.metrics } : {}) }
-        if (event.best && keepBest)
-          outcome = { ...outcome, bestCheckpoint: join(checkpoints.dir, `step-${event.step}`) }
       }
       if (event.type === 'end') outcome = { ...outcome, reason: event.reason, step: event.step }
     }
-    return outcome
+    if (outcome.reason === 'nonFinite') {
+      throw new StateError(`training: expected a finite loss and finite gradients, got others at step ${outcome.step}`)
+    }
+    if (outcome.reason === 'aborted') console.note(`stopped after step ${outcome.step}; --resume goes on`)
+    return { ...outcome, bestCheckpoint: trainer.bestCheckpoint }
   } finally {
     trainer.dispose()
   }

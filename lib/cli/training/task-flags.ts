@@ -1,7 +1,7 @@
 import { type Flag, integer, text } from '../flags.ts'
 
 const description =
-  'classification, multi-label, regression, tagging, question-answering, multiple-choice, or a task in words: text-to-text, or one of T5’s own by name (sst2, squad, …); in a config file also a mapping that describes one'
+  "classification, multi-label, regression, tagging, question-answering, multiple-choice, or a task in words: text-to-text, or one of T5's own by name (sst2, squad, …); in a config file also a mapping that describes one"
 
 /** What is learnt. */
 export const taskFlag: Flag<string | Readonly<Record<string, unknown>>> = {

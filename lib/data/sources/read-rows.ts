@@ -43,12 +43,18 @@ const endings: Readonly<Record<string, FormatName>> = {
  * @throws {DataError} if there is no such file; {ConfigError} for a file of unknown format, and options out of range. Reading
  *   throws {DataError} for a file that cannot be read or a broken row, with file and line.
  */
-export async function readRows(paths: string | readonly string[], options: RowOptions = {}): Promise<Stream<Row>> {
+export async function readRows(paths: string | readonly string[], options: RowOptions = {}): Promise<Rows> {
   const { seed = 0, epochs = 1, format } = options
   checkEpochs(epochs)
   const files = await dataFiles(paths, format)
   const sources = files.map((file) => ({ file, format: rowFormat(file, options) }))
   return new RowStream(sources, await identityOf(files), new Random(seed), epochs)
+}
+
+/** Rows, and where they stand. */
+export interface Rows extends Stream<Row> {
+  /** `file:line` of the row that was given last. */
+  readonly place: string
 }
 
 /** The files that `readRows` reads of paths. */
@@ -95,7 +101,7 @@ interface RowSource {
   readonly format: RowFormat
 }
 
-class RowStream extends Stream<Row> {
+class RowStream extends Stream<Row> implements Rows {
   #epoch = 0
   /** Rows of the epoch that were read. */
   #row = 0
@@ -106,6 +112,8 @@ class RowStream extends Stream<Row> {
   #reader: AsyncGenerator<readonly Located<Row>[], void, undefined> | null = null
   #rows: readonly Located<Row>[] = []
   #taken = 0
+  /** Number of the line of the row that was given last. */
+  #line = 0
 
   constructor(
     private readonly sources: readonly RowSource[],
@@ -121,9 +129,14 @@ class RowStream extends Stream<Row> {
       if (this.#epoch >= this.epochs) return null
       if (!(await this.#readMore())) this.#nextFile()
     }
-    const { value, next } = this.#rows[this.#taken++] as Located<Row>
+    const { value, line, next } = this.#rows[this.#taken++] as Located<Row>
     this.#position = next
+    this.#line = line
     return { value, random: this.random.at(this.#epoch, this.#row++) }
+  }
+
+  get place(): string {
+    return `${this.sources[this.#file]?.file}:${this.#line}`
   }
 
   async #readMore(): Promise<boolean> {

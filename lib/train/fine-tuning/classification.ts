@@ -30,8 +30,12 @@ export type ClassificationKind = 'single' | 'multi' | 'regression'
 /** The classes that occur in rows; none for regression. */
 export function labelsIn(rows: readonly PlacedRow[], kind: ClassificationKind, columns: ClassificationColumns): Labels {
   const { label = 'label' } = columns
-  if (kind === 'regression') return new Labels(['value'])
-  return Labels.of(rows.flatMap((row) => (kind === 'multi' ? namesIn(row, label) : [nameIn(row, label)])))
+  if (kind === 'regression') return new Labels([label])
+  const labels = Labels.of(rows.flatMap((row) => (kind === 'multi' ? namesIn(row, label) : [nameIn(row, label)])))
+  if (kind === 'multi' || labels.names.length > 1) return labels
+  throw new DataError(
+    `data: expected two labels or more in column ${JSON.stringify(label)}, got ${labels.names.join()}`,
+  )
 }
 
 /** @throws {DataError} for rows without the columns, and labels that training did not have. */
@@ -51,8 +55,19 @@ export async function classifiedTexts(
   const texts = rows.map((row) =>
     pair === undefined ? textIn(row, textColumn) : ([textIn(row, textColumn), textIn(row, pair)] as const),
   )
+  const own = rows.map((row) => labelIn(row, kind, labels, labelColumn))
   const encodings = await encoded(tokenizer, texts, maxLength)
-  return rows.map((row, i) => ({ encoding: encodings[i] as Encoding, label: labelIn(row, kind, labels, labelColumn) }))
+  encodings.forEach((encoding, i) => {
+    expectOwnEnds(encoding, tokenizer, rows[i] as PlacedRow)
+  })
+  return encodings.map((encoding, i) => ({ encoding, label: own[i] as (typeof own)[number] }))
+}
+
+/** T5 reads its prediction off the end of a text, and a text may spell another one. */
+function expectOwnEnds(encoding: Encoding, { eosToken, eosTokenId }: Tokenizer, { place }: PlacedRow): void {
+  const { inputIds, specialTokensMask } = encoding
+  const isSpelt = inputIds.some((id, i) => id === eosTokenId && specialTokensMask[i] === 0)
+  if (isSpelt) throw new DataError(`data: expected a text without ${eosToken} in ${place}, got one that has it`)
 }
 
 function textColumnOf({ row, place }: PlacedRow, label: string): string {

@@ -1,17 +1,19 @@
+import type { Row } from '../../data/index.ts'
 import { DataError } from '../../errors.ts'
 import { answerScores } from '../../metrics/index.ts'
 import type { BatchEncoding, Encoding } from '../../tokenizers/encoding.ts'
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts'
-import type { Head } from './head.ts'
-import { type PlacedRow, textIn, textsIn } from './rows.ts'
+import { type Head, parts } from './head.ts'
+import { numberIn, type PlacedRow, textIn, textsIn } from './rows.ts'
 
 /** A question about a text, with its right answers. */
 export interface Question {
   readonly question: string
   readonly context: string
+  /** None where the context has no answer. */
   readonly answers: readonly string[]
-  /** Where each stands in the context, in UTF-16 units. */
-  readonly starts: readonly number[]
+  /** Where the first answer stands in the context, in UTF-16 units. */
+  readonly start: number
 }
 
 /** A window of the context with the question, and the tokens of the answer; both 0 where it does not hold it. */
@@ -21,56 +23,80 @@ export interface QuestionWindow {
   readonly end: number
 }
 
-/** @throws {DataError} for rows without `question`, `context`, `answers` and `starts`, or with answers that do not stand there. */
+/**
+ * @param rows with `question`, `context`, and `answers` with their `text` and `answer_start`, which counts code points; or
+ *   with `answers` alone, which then stand where the context has them first.
+ * @throws {DataError} for other rows, and for answers that do not stand where they should.
+ */
 export function questionsIn(rows: readonly PlacedRow[]): Question[] {
   return rows.map((placed) => {
     const { row, place } = placed
-    const [question, context, answers] = [
-      textIn(placed, 'question'),
-      textIn(placed, 'context'),
-      textsIn(placed, 'answers'),
-    ]
-    const starts = (row.starts ?? answers.map((answer) => context.indexOf(answer))) as readonly number[]
-    const stand = answers.every(
-      (answer, i) => context.startsWith(answer, starts[i] as number) && (starts[i] as number) >= 0,
+    const [question, context] = [textIn(placed, 'question'), textIn(placed, 'context')]
+    const given = row.answers
+    const isSquad = typeof given === 'object' && given !== null && !Array.isArray(given)
+    const answers = isSquad ? textsIn({ row: given as Row, place }, 'text') : textsIn(placed, 'answers')
+    const [first] = answers
+    if (first === undefined) return { question, context, answers, start: 0 }
+    const starts = isSquad ? (given as Row).answer_start : [[...context.slice(0, context.indexOf(first))].length]
+    const start = unitsOf(
+      context,
+      numberIn({ row: { answer_start: (starts as unknown[])?.[0] }, place }, 'answer_start'),
     )
-    if (answers.length > 0 && stand) return { question, context, answers, starts }
-    throw new DataError(`data: expected answers that stand in the context in ${place}, got ${JSON.stringify(answers)}`)
+    if (context.startsWith(first, start)) return { question, context, answers, start }
+    throw new DataError(
+      `data: expected the answer ${JSON.stringify(first)} to stand in the context of ${place}, got none there`,
+    )
   })
 }
 
-/**
- * Windows of each context that together hold all of it, and overlap; trained on are all of them, by the first answer.
- *
- * @param docStride tokens that neighbours share.
- */
+/** UTF-16 units of the first code points of a text. */
+function unitsOf(text: string, codePoints: number): number {
+  let units = 0
+  for (let i = 0; i < codePoints; i++) units += (text.codePointAt(units) ?? 0) > 0xffff ? 2 : 1
+  return units
+}
+
+export interface WindowOptions {
+  /** Most tokens of question and context. */
+  readonly maxLength: number
+  /** Tokens that neighbouring windows share. */
+  readonly docStride: number
+  /** Keeps windows without the answer, which the first token, `[CLS]`, then stands for. T5 has no such token. */
+  readonly withoutAnswer: boolean
+}
+
+const questionsPerCall = 64
+
+/** Windows of each context that together hold all of it, and overlap; what is trained on, by the first answer. */
 export async function questionWindows(
   questions: readonly Question[],
   tokenizer: Tokenizer,
-  { maxLength, docStride }: { readonly maxLength: number; readonly docStride: number },
+  { maxLength, docStride, withoutAnswer }: WindowOptions,
 ): Promise<QuestionWindow[]> {
-  const pairs = questions.map(({ question, context }) => [question, context] as const)
-  const { encodings, overflowToSampleMapping } = (await tokenizer.encode(pairs, {
-    ...{ truncation: 'only_second', maxLength, stride: docStride, returnOverflowingTokens: true, paddingSide: 'right' },
-  })) as BatchEncoding
-  return encodings.map((encoding, i) => {
-    const { starts, answers } = questions[overflowToSampleMapping[i] as number] as Question
-    const from = starts[0] as number
-    return { encoding, ...tokensOf(encoding, from, from + (answers[0] as string).length) }
-  })
+  const windows: QuestionWindow[] = []
+  for (const part of parts(questions, questionsPerCall)) {
+    const pairs = part.map(({ question, context }) => [question, context] as const)
+    const { encodings, overflowToSampleMapping } = (await tokenizer.encode(pairs, {
+      ...{ truncation: 'only_second', maxLength, stride: Math.min(docStride, Math.floor(maxLength / 2)) },
+      ...{ returnOverflowingTokens: true, paddingSide: 'right' },
+    })) as BatchEncoding
+    for (const [i, padded] of encodings.entries()) {
+      const encoding = padded.padded({ left: 0, right: 0, id: 0, token: '' })
+      const { start: from, answers } = part[overflowToSampleMapping[i] as number] as Question
+      const span = answers[0] === undefined ? null : tokensOf(encoding, from, from + answers[0].length)
+      if (span || withoutAnswer) windows.push({ encoding, ...(span ?? { start: 0, end: 0 }) })
+    }
+  }
+  return windows
 }
 
-/** First and last token of a piece of the context. */
-function tokensOf({ offsets, sequenceIds }: Encoding, from: number, to: number): { start: number; end: number } {
-  let [start, end] = [0, 0]
-  let [holdsStart, holdsEnd] = [false, false]
-  for (const [token, sequence] of sequenceIds.entries()) {
-    if (sequence !== 1) continue
-    const [first, last] = [offsets[2 * token] as number, offsets[2 * token + 1] as number]
-    if (first <= from && from < last) [start, holdsStart] = [token, true]
-    if (first < to && to <= last) [end, holdsEnd] = [token, true]
-  }
-  return holdsStart && holdsEnd ? { start, end } : { start: 0, end: 0 }
+/** First and last token of a piece of the context; null unless all of it is there. */
+function tokensOf({ offsets, sequenceIds }: Encoding, from: number, to: number): { start: number; end: number } | null {
+  const covers = (token: number, unit: number) =>
+    sequenceIds[token] === 1 && (offsets[2 * token] as number) <= unit && unit < (offsets[2 * token + 1] as number)
+  const tokens = [...sequenceIds.keys()]
+  const [start, end] = [tokens.find((token) => covers(token, from)), tokens.findLast((token) => covers(token, to - 1))]
+  return start === undefined || end === undefined ? null : { start, end }
 }
 
 /** Fine-tunes a head that points at the answer. How answers are read off its scores is the caller's: that of pipelines. */
@@ -99,7 +125,7 @@ export class QuestionAnsweringHead implements Head<QuestionWindow, object> {
     return {
       ...answerScores(
         found,
-        this.questions.map(({ answers }) => answers),
+        this.questions.map(({ answers }) => (answers.length === 0 ? [''] : answers)),
       ),
     }
   }

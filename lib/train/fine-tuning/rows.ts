@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { type FormatName, findFiles, type Row, readRows } from '../../data/index.ts'
 import { DataError, describe } from '../../errors.ts'
 
-/** A row, and where it stands, for messages. */
+/** A row, and where it stands, for messages: `file:line`. */
 export interface PlacedRow {
   readonly row: Row
   readonly place: string
@@ -11,7 +11,7 @@ export interface PlacedRow {
 
 /**
  * The rows of files in any format of `readRows`, of CoNLL files (`.conll`: a token and its tag a line, a blank line after
- * each sentence) as `{ tokens, tags }`, and of SQuAD files (`.json`) as `{ question, context, answers, starts }`.
+ * each sentence) as `{ tokens, tags }`, and of SQuAD files (`.json`) as `{ question, context, answers }`.
  *
  * @throws {DataError} for a file that is missing, cannot be read, or holds a broken row, with file and line.
  */
@@ -21,8 +21,8 @@ export async function placedRows(paths: readonly string[], format?: FormatName):
     if (!format && file.endsWith('.conll')) rows.push(...conllRows(await content(file), file))
     else if (!format && file.endsWith('.json')) rows.push(...squadRows(await content(file), file))
     else {
-      let count = 0
-      for await (const row of await readRows(file, { format })) rows.push({ row, place: `row ${++count} of ${file}` })
+      const stream = await readRows(file, { format })
+      for await (const row of stream) rows.push({ row, place: stream.place })
     }
   }
   if (rows.length === 0) throw new DataError(`data: expected rows in ${paths.join(', ')}, got none`)
@@ -71,18 +71,18 @@ function conllRows(text: string, file: string): PlacedRow[] {
   const lines = text.split(/\r?\n/)
   for (const [i, line] of [...lines, ''].entries()) {
     if (line.trim() === '') {
-      if (tokens.length > 0) rows.push({ row: { tokens, tags }, place: `line ${first} of ${file}` })
+      if (tokens.length > 0) rows.push({ row: { tokens, tags }, place: `${file}:${first}` })
       tokens = []
       tags = []
       first = i + 2
       continue
     }
-    const fields = line.split(/[\t ]+/)
+    const fields = line.trim().split(line.includes('\t') ? /\t+/ : / +/)
     if (fields.length < 2) {
-      throw new DataError(`data: expected a token and its tag in line ${i + 1} of ${file}, got ${JSON.stringify(line)}`)
+      throw new DataError(`data: expected a token and its tag in ${file}:${i + 1}, got ${JSON.stringify(line)}`)
     }
-    tokens.push(fields[0] as string)
-    tags.push(fields.at(-1) as string)
+    tokens.push((fields[0] as string).trim())
+    tags.push((fields.at(-1) as string).trim())
   }
   return rows
 }
@@ -99,24 +99,21 @@ interface Squad {
   }[]
 }
 
+/** The questions as other copies of SQuAD have them. */
 function squadRows(text: string, file: string): PlacedRow[] {
   try {
     return (JSON.parse(text) as Squad).data.flatMap(({ paragraphs }) =>
       paragraphs.flatMap(({ context, qas }) =>
-        qas.map(({ question, answers }) => {
-          const starts = answers.map(({ text: answer, answer_start }) => startOf(context, answer, answer_start))
-          const row = { question, context, answers: answers.map((answer) => answer.text), starts }
-          return { row, place: `question ${JSON.stringify(question)} of ${file}` }
+        qas.map(({ question, answers: given }) => {
+          const answers = {
+            text: given.map((answer) => answer.text),
+            answer_start: given.map((answer) => answer.answer_start),
+          }
+          return { row: { question, context, answers }, place: `${file}, question ${JSON.stringify(question)}` }
         }),
       ),
     )
   } catch (cause) {
     throw new DataError(`data: expected SQuAD's JSON in ${file}, got: ${(cause as Error).message}`, { cause })
   }
-}
-
-/** Files count code points; texts here, UTF-16 units. */
-function startOf(context: string, answer: string, codePoints: number): number {
-  const start = [...context].slice(0, codePoints).join('').length
-  return context.startsWith(answer, start) ? start : context.indexOf(answer)
 }

@@ -224,9 +224,9 @@ describe('failures', () => {
     [
       'finetune --task classification --model joint/discriminator --train columns.tsv --out made',
       1,
-      'column "label" of row 1 of columns.tsv',
+      'column "label" of columns.tsv:2',
     ],
-    ['finetune --task tagging --model joint/discriminator --train bad.conll --out made', 1, 'line 2 of bad.conll'],
+    ['finetune --task tagging --model joint/discriminator --train bad.conll --out made', 1, 'bad.conll:2'],
     [
       'finetune --task classification --model joint/discriminator --tokenizer wide --train classes.tsv --out made',
       1,

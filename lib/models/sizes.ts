@@ -28,9 +28,10 @@ function electra(embedding: number, hidden: number, layers: number, heads: numbe
 
 /**
  * The configuration of a generator: narrower than its discriminator by a fraction, with inner layers four times as wide and
- * heads of 64; embeddings and depth are those of the discriminator.
+ * heads of 64; embeddings and depth are those of the discriminator. With a fraction of 1 it is the discriminator's.
  */
 export function generatorJson(discriminator: ConfigJson, fraction: number): ConfigJson {
+  if (fraction === 1) return discriminator
   const width = Math.round(Number(discriminator.hidden_size) * fraction)
   return {
     ...discriminator,

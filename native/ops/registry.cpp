@@ -138,9 +138,10 @@ void checkAttr(const OpCall& call, const AttrSpec& spec, double value) {
 }  // namespace
 
 const std::vector<OpDef>& registry() {
-  static const std::vector<OpDef> ops = [] {
-    std::vector<OpDef> list;
-#define DUO_REGISTER(Family) register##Family(list);
+  // Never destroyed: a process that exits with work in flight destroys statics while queues still run.
+  static const std::vector<OpDef>& ops = *[] {
+    auto list = new std::vector<OpDef>;
+#define DUO_REGISTER(Family) register##Family(*list);
     DUO_OP_FAMILIES(DUO_REGISTER)
 #undef DUO_REGISTER
     return list;

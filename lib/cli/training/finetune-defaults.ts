@@ -27,7 +27,7 @@ export function finetuneDefaults(task: HeadTask | TextTask, json: ConfigJson) {
     docStride: 128,
     maxAnswerLength: 30,
     maxGradNorm: 1,
-    onNonFinite: 'skip' as const,
+    onNonFinite: 'skip' as 'skip' | 'stop',
     activationCheckpointing: false,
     seed: 0,
     keepLast: 1,

@@ -11,6 +11,7 @@ import {
   AutoTokenizer,
   ElectraForMaskedLM,
   ElectraForPreTraining,
+  ElectraForSequenceClassification,
   noGrad,
   type PreTrainedModel,
   parseElectraConfig,
@@ -53,14 +54,14 @@ const runners: Readonly<Record<string, readonly [string, ...string[]]>> = {
   sh: ['sh', '-eu'],
 }
 
-/** What a block prints. */
-function run({ language, code }: (typeof blocks)[number]): string {
+/** What a block prints. @param tells whether it tells on standard error how far it is. */
+function run({ language, code }: (typeof blocks)[number], tells = false): string {
   const file = join(folder, `example.${language === 'js' ? 'mjs' : language}`)
   writeFileSync(file, code)
   const [command, ...args] = runners[language as string] as readonly [string, ...string[]]
   const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` }
   const { status, stdout, stderr } = spawnSync(command, [...args, file], { cwd: folder, env, encoding: 'utf8' })
-  expect([status, stderr]).toEqual([0, ''])
+  expect([status, tells ? '' : stderr], stderr).toEqual([0, ''])
   return stdout
 }
 
@@ -207,6 +208,31 @@ test('replaced words: all three point at the tokens with positive logits', async
   })
 })
 
+test('fine-tuning: the best model is saved, scored and classifies', async () => {
+  const rows = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => {
+      const label = (from + i) % 2 ? 'good' : 'bad'
+      return `the ${['old', 'new', 'very'][(from + i) % 3]} ${label} film ${from + i}\t${label}`
+    })
+  writeFileSync(join(folder, 'reviews.tsv'), `text\tlabel\n${rows(0, 64).join('\n')}\n`)
+  writeFileSync(join(folder, 'held-out.tsv'), `text\tlabel\n${rows(100, 20).join('\n')}\n`)
+  const [example, ...others] = blocksUnder('Fine-tuning')
+  expect(others).toEqual([])
+  const [saved, ...lines] = run(example!, true).trimEnd().split('\n')
+  expect(saved).toMatch(/^saved: .*sentiment {2}\(held out: accuracy [01]\.\d{4}, /)
+  const printed = lines.pop() as string
+  expect(`saved: ./sentiment  (held out: ${lines.join(', ')})`).toBe(saved)
+  const tokenizer = await AutoTokenizer.fromPretrained(join(folder, 'sentiment'))
+  using model = await ElectraForSequenceClassification.fromPretrained(join(folder, 'sentiment'))
+  expect(model.config.id2label).toEqual(['bad', 'good'])
+  const { inputIds } = await tokenizer.encode('What a lovely film.')
+  const [logits] = (await rowsOf(noGrad(() => model.forward({ inputIds: [[...inputIds]] })).logits)) as [Float32Array]
+  const best = argmax(logits)
+  const score = 1 / (1 + Math.exp((logits[1 - best] as number) - (logits[best] as number)))
+  expect(printed).toMatch(new RegExp(`^${model.config.id2label[best]} 0\\.\\d{4}$`))
+  expect(Math.abs(Number(printed.split(' ')[1]) - score)).toBeLessThan(0.51e-4)
+})
+
 test('tensors: the example prints a loss and a gradient', () => {
   const [example, ...others] = blocksUnder('Underneath')
   expect(others).toEqual([])
@@ -219,7 +245,7 @@ test('tensors: the example prints a loss and a gradient', () => {
 
 describe('what the README names exists', () => {
   test('every block is one that was run', () => {
-    const run = ['Text to text', 'Masked words', 'Replaced words', 'Underneath'].flatMap(blocksUnder)
+    const run = ['Text to text', 'Masked words', 'Replaced words', 'Fine-tuning', 'Underneath'].flatMap(blocksUnder)
     expect(run).toEqual(blocks)
   })
 

@@ -16,9 +16,9 @@ import {
 } from './encoder.ts'
 import type { Experiment } from './main.ts'
 
-const pretraining = { steps: 2000, batchSize: 32, lr: 2e-3, seed: 1 }
+const pretraining = { steps: 2500, batchSize: 32, lr: 1e-3, seed: 1 }
 const vocabSize = 6000
-const fineTuning = { batchSize: 32, rates: [5e-4, 1.5e-3, 4e-3], seeds: [1, 2] }
+const fineTuning = { batchSize: 32, rates: [3e-4, 1e-3, 3e-3], seeds: [1, 2] }
 
 type Arm = 'from scratch' | 'pre-trained'
 

@@ -1,7 +1,7 @@
 // The README's fenced blocks, run as they are written where its folders are: JavaScript by Node, shell by sh. What they
 // print is compared with what the models' forward passes say.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
@@ -207,6 +207,36 @@ test('replaced words: all three point at the tokens with positive logits', async
   })
 })
 
+test('training: the commands leave models and scores, the library a loss that falls', { timeout: 120_000 }, () => {
+  const mood = ['the sun is bright', 'the rain is cold']
+  const corpus = Array.from({ length: 30 }, (_, i) => `${mood[i % 2]} and the river ${i} is near the old tower.`)
+  for (const name of ['corpus.txt', 'heldout.txt']) writeFileSync(join(folder, name), corpus.join('\n\n'))
+  const rows = corpus.map((text, i) => `${text}\t${i % 2 ? 'low' : 'high'}`)
+  writeFileSync(join(folder, 'mood.tsv'), ['text\tlabel', ...rows].join('\n'))
+  const [commands, config, library, ...others] = blocksUnder('Training')
+  expect(others).toEqual([])
+  writeFileSync(join(folder, 't5.yaml'), config!.code)
+  const { stdout, scores } = runTraining(commands!)
+  expect(stdout).toContain('saved: runs/electra/discriminator and runs/electra/generator\n')
+  expect(stdout).toContain('saved: runs/t5\n')
+  expect(scores).toHaveLength(3)
+  for (const file of ['run.json', 'report.html', 'log.jsonl', 'tensorboard', 'checkpoints']) {
+    expect(readdirSync(join(folder, 'runs', 'mood'))).toContain(file)
+  }
+  const losses = run(library!).trim().split('\n')
+  expect(losses.map((line) => line.split(' ')[0])).toEqual(['10', '20', '30'])
+  expect(Number(losses[2]!.split(' ')[1])).toBeLessThan(Number(losses[0]!.split(' ')[1]))
+})
+
+/** Runs commands that show progress beside what they print. */
+function runTraining({ code }: (typeof blocks)[number]): { stdout: string; scores: string[] } {
+  writeFileSync(join(folder, 'training.sh'), code)
+  const env = { ...process.env, PATH: `${join(folder, 'bin')}:${process.env.PATH}` }
+  const { status, stdout, stderr } = spawnSync('sh', ['-eu', 'training.sh'], { cwd: folder, env, encoding: 'utf8' })
+  expect([status, stderr]).toEqual([0, expect.stringContaining('done at step 20')])
+  return { stdout, scores: stdout.match(/^\w+ -?[01]\.\d{4}$/gm) ?? [] }
+}
+
 test('tensors: the example prints a loss and a gradient', () => {
   const [example, ...others] = blocksUnder('Underneath')
   expect(others).toEqual([])
@@ -219,7 +249,7 @@ test('tensors: the example prints a loss and a gradient', () => {
 
 describe('what the README names exists', () => {
   test('every block is one that was run', () => {
-    const run = ['Text to text', 'Masked words', 'Replaced words', 'Underneath'].flatMap(blocksUnder)
+    const run = ['Text to text', 'Masked words', 'Replaced words', 'Training', 'Underneath'].flatMap(blocksUnder)
     expect(run).toEqual(blocks)
   })
 

@@ -22,18 +22,25 @@ export async function main(args: readonly string[], program: Group = duoformer):
     console.note('duoformer: stopping; once more ends it at once')
     interrupt.abort()
   })
+  // A file that grows beyond its limit is an error like a full disk, not the end of the process.
+  process.on('SIGXFSZ', () => {})
   process.removeAllListeners('warning').on('warning', ({ message }) => console.note(`duoformer: warning: ${message}`))
   const { name, entry, rest } = find('duoformer', program, args)
   try {
     await run(name, entry, rest, console)
   } catch (error) {
-    if (!interrupt.signal.aborted) process.exitCode = report(name, error, console)
+    if (!isAbort(error)) process.exitCode = report(name, error, console)
   }
   console.clearProgress()
   // Output that nobody reads would keep the process.
-  if (interrupt.signal.aborted) process.exit(interruptedCode)
+  if (interrupt.signal.aborted) process.exit(process.exitCode ?? interruptedCode)
   // And so would input that a command that failed did not read.
   interrupt.abort()
+}
+
+/** Whether an error only says that the command was told to stop. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || isAbort(error.cause))
 }
 
 interface Found {

@@ -270,6 +270,29 @@ describe('evaluations', () => {
     expect(readdirSync(dir).sort()).toEqual(['step-2', 'step-4', 'step-5'])
   })
 
+  it('remember the best checkpoint when a run is resumed', async () => {
+    const first = setup({ maxSteps: 3, evaluate: scores([3, 9, 4]), checkpoints: { dir, keepBest: 1 } })
+    await run(first)
+    const { model, optimizer, options } = setup({
+      maxSteps: 5,
+      evaluate: scores([5, 6]),
+      checkpoints: { dir, keepBest: 1 },
+    })
+    using trainer = new train.Trainer(options)
+    expect(trainer.bestCheckpoint).toBe(null)
+    expect(await trainer.resume()).toBe(true)
+    for await (const _ of trainer.run());
+    expect(trainer.bestCheckpoint).toBe(join(dir, 'step-2'))
+    const last = await bytesOf(model)
+    await train.loadWeights(model, join(dir, 'step-2'))
+    const best = await bytesOf(model)
+    expect(best).not.toBe(last)
+    const { model: again, optimizer: other } = setup()
+    await train.loadWeights(again, join(dir, 'step-2'))
+    expect(await bytesOf(again)).toBe(best)
+    for (const each of [model, again, optimizer, other]) each.dispose()
+  })
+
   it('may be better when they are less, and count from an improvement of minDelta', async () => {
     const evaluate = { ...scores([5, 4.9, 4.8, Number.NaN, 1]), mode: 'min', minDelta: 0.5, patience: 3 } as const
     const { end, events } = await run(setup({ maxSteps: 9, evaluate }))

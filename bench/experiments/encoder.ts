@@ -1,0 +1,163 @@
+// A small ELECTRA encoder: its corpus, pre-training, and fine-tuning. The same code for all that is compared.
+import { join } from 'node:path'
+import { fineTuningOf, type HeadSettings } from '../../lib/cli/training/heads.ts'
+import {
+  data,
+  device,
+  ElectraForJointPreTraining,
+  ElectraForPreTraining,
+  generatorJson,
+  optim,
+  parseElectraConfig,
+  type Tokenizer,
+  train,
+} from '../../lib/index.ts'
+
+export const maxLength = 64
+
+/** Two layers, so that an experiment takes minutes. */
+export function encoderJson(tokenizer: Tokenizer) {
+  return {
+    ...{ model_type: 'electra', embedding_size: 128, hidden_size: 128, num_hidden_layers: 2, num_attention_heads: 2 },
+    ...{ intermediate_size: 512, max_position_embeddings: 128 },
+    ...{ vocab_size: tokenizer.length, pad_token_id: tokenizer.padTokenId },
+  }
+}
+
+/** Sentences of a document, as far as punctuation between spaces or at a line's end tells. */
+export function sentencesOf(text: string): string[] {
+  return text
+    .split(/\n+|(?<=\s[.!?])\s+|(?<=\w[.!?])\s+(?=[A-Z"])/)
+    .map((sentence) => sentence.trim())
+    .filter((sentence) => /\w/.test(sentence))
+}
+
+/** Documents as the ids of their sentences. */
+export async function tokenized(documents: readonly (readonly string[])[], tokenizer: Tokenizer) {
+  const texts = data.datasetOf(documents.map((sentences) => sentences.join('\n')))
+  const stream = data.sample(texts, { epochs: 1, shuffle: false }).through(data.tokenizeLines(tokenizer))
+  const ids: Int32Array[][] = []
+  for await (const document of stream) ids.push(document)
+  return data.datasetOf(ids)
+}
+
+export interface PretrainingOptions {
+  readonly tokenizer: Tokenizer
+  readonly documents: data.Dataset<Int32Array[]>
+  readonly steps: number
+  readonly batchSize: number
+  readonly lr: number
+  readonly seed: number
+}
+
+/** Pre-trains generator and discriminator together, and saves both to a folder. */
+export async function pretrained(folder: string, options: PretrainingOptions): Promise<Measured> {
+  const { tokenizer, documents, steps, batchSize, lr, seed } = options
+  const json = encoderJson(tokenizer)
+  using model = ElectraForJointPreTraining.fromConfigs(
+    parseElectraConfig(generatorJson(json, 1 / 2)),
+    parseElectraConfig(json),
+    { seed },
+  )
+  using optimizer = new optim.AdamW(optim.parameterGroups(model.namedParameters(), { weightDecay: 0.01 }), {
+    eps: 1e-6,
+  })
+  const measured = await measuredRun(
+    new train.Trainer({
+      objective: train.jointObjective(model),
+      optimizer,
+      data: data.electraBatches(documents, { tokenizer, batchSize, maxLength, seed }),
+      ...{ lr, seed, maxSteps: steps },
+      schedule: { type: 'electraLinear', warmupSteps: steps / 10, totalSteps: steps },
+    }),
+    (event) => {
+      if (event.step % 50 !== 0) return
+      const terms = Object.entries(event.terms).map(([name, value]) => `${name} ${value.toFixed(3)}`)
+      console.log(`  step ${event.step}: ${terms.join(', ')}`)
+    },
+  )
+  await model.savePretrained(folder)
+  for (const part of ['discriminator', 'generator']) await tokenizer.savePretrained(join(folder, part))
+  return measured
+}
+
+/** Saves the same encoder with random parameters. */
+export async function untrained(folder: string, tokenizer: Tokenizer, seed: number): Promise<void> {
+  using model = new ElectraForPreTraining(parseElectraConfig(encoderJson(tokenizer)), { seed })
+  await model.savePretrained(folder)
+  await tokenizer.savePretrained(folder)
+}
+
+/** What a run took. */
+export interface Measured {
+  readonly seconds: number
+  readonly tokens: number
+  /** Most memory that tensors had at once, in bytes. */
+  readonly peakBytes: number
+}
+
+async function measuredRun<B>(
+  trainer: train.Trainer<B>,
+  onStep: (event: train.StepEvent) => void = () => {},
+): Promise<Measured> {
+  device().resetPeak()
+  let [seconds, tokens] = [0, 0]
+  for await (const event of trainer.run()) {
+    if (event.type !== 'step') continue
+    seconds += event.seconds
+    tokens += event.tokens
+    onStep(event)
+  }
+  trainer.dispose()
+  return { seconds, tokens, peakBytes: device().memory().peak }
+}
+
+export interface Benchmark {
+  readonly name: string
+  readonly task: HeadSettings['task']
+  readonly train: string
+  readonly heldOut: string
+  readonly epochs: number
+  readonly columns?: Partial<HeadSettings>
+}
+
+export interface FineTuned extends Measured {
+  /** Of the held-out rows, by the task's own metric. */
+  readonly score: number
+  readonly scores: Readonly<Record<string, number>>
+}
+
+/** Fine-tunes an encoder and scores it. */
+export async function fineTuned(
+  folder: string,
+  tokenizer: Tokenizer,
+  { task, train: trained, heldOut, epochs, columns }: Benchmark,
+  { lr, seed, batchSize }: { readonly lr: number; readonly seed: number; readonly batchSize: number },
+): Promise<FineTuned> {
+  const settings = {
+    task,
+    train: [trained],
+    eval: [heldOut],
+    maxLength,
+    docStride: 16,
+    maxAnswerLength: 30,
+    ...columns,
+  }
+  using tuning = await fineTuningOf(folder, tokenizer, settings, { seed })
+  const { model, head } = tuning
+  const steps = Math.ceil((epochs * tuning.train.length) / batchSize)
+  using optimizer = new optim.AdamW(optim.parameterGroups(model.namedParameters(), { weightDecay: 0.01 }), {
+    eps: 1e-6,
+  })
+  const measured = await measuredRun(
+    new train.Trainer({
+      objective: train.lossObjective(model as typeof model & train.ModelWithLoss<object>),
+      optimizer,
+      data: train.batchesOf(head as never, tuning.train, { batchSize, seed }),
+      ...{ lr, seed, maxSteps: steps },
+      schedule: { type: 'linear', warmupSteps: Math.round(steps / 10), totalSteps: steps },
+    }),
+  )
+  const scores = await head.evaluate(tuning.heldOut as never, 64)
+  return { ...measured, scores, score: scores[head.metric] as number }
+}

@@ -1,5 +1,8 @@
-import { ConfigError, DeviceError, describe } from './errors.ts'
-import { addon } from './native/load.ts'
+import { ConfigError, describe } from './errors.ts'
+import { type DeviceName, deviceName, openDevice, setDefaultNumber } from './native/devices.ts'
+import { addon, type CudaInfo } from './native/load.ts'
+
+export type { CudaInfo, DeviceName }
 
 /** Bytes of tensor memory, as the allocator rounds them. */
 export interface MemoryUse {
@@ -25,57 +28,80 @@ export interface OpCounter {
 
 /** A place where tensors live and ops run. Get one from `device()`. */
 class Device {
-  constructor(readonly name: 'cpu') {}
+  readonly #number: number
+
+  constructor(
+    readonly name: DeviceName,
+    number: number,
+  ) {
+    this.#number = number
+  }
 
   memory(): MemoryUse {
-    return addon.memory()
+    return addon.memory(this.#number)
   }
 
   /** What was queued on this thread since its start, or the last `resetCounters()`: by native op, those called alone. */
   counters(): Record<string, OpCounter> {
-    return addon.counters()
+    return addon.counters(this.#number)
   }
 
   resetCounters(): void {
-    addon.resetCounters()
+    addon.resetCounters(this.#number)
   }
 
   resetPeak(): void {
-    addon.resetPeak()
+    addon.resetPeak(this.#number)
   }
 
   /** Gives cached memory back to the system; waits for queued ops when there is any. */
   trim(): void {
-    addon.trim()
+    addon.trim(this.#number)
   }
 
-  /** Caps live and cached memory; what goes beyond throws a DeviceError at the call. @default all physical memory */
+  /** Caps live and cached memory; what goes beyond throws a DeviceError at the call. @default all memory of the device */
   setMemoryLimit(bytes: number): void {
     if (!(Number.isSafeInteger(bytes) && bytes > 0)) {
       throw new ConfigError(`setMemoryLimit: expected a positive number of bytes, got ${describe(bytes)}`)
     }
-    addon.setMemoryLimit(bytes)
+    addon.setMemoryLimit(this.#number, bytes)
+  }
+
+  /**
+   * Whether float32 products of ops that are queued from here on may round their operands to tf32 (10 bits of mantissa),
+   * which tensor cores multiply several times faster. The CPU has no such products and ignores it. @default false
+   */
+  setTf32(allowed: boolean): void {
+    addon.setTf32(this.#number, allowed)
   }
 
   /** Resolves when everything queued so far has run. @throws the earliest error of a queued op, once. */
   synchronize(): Promise<void> {
-    return addon.synchronize()
+    return addon.synchronize(this.#number)
   }
 }
 
 export type { Device }
 
-const cpu = new Device('cpu')
+const opened = new Map<number, Device>()
 
 /**
- * @param name 'auto' (the default) takes a GPU where there is one, else the CPU.
- * @throws {DeviceError} when that device is not there.
+ * @param name `cuda` is `cuda:0`. 'auto' (the default) is `cuda` where that can be used, else the CPU, which is then said
+ *   once by a warning of the process.
+ * @throws {DeviceError} when that device cannot be used: it says what is missing.
  */
-export function device(name: 'auto' | 'cpu' | 'cuda' | `cuda:${number}` = 'auto'): Device {
-  if (name === 'auto' || name === 'cpu') return cpu
-  if (/^cuda(:\d+)?$/.test(name))
-    throw new DeviceError(`device: expected a build with CUDA for '${name}', got one without`)
-  throw new ConfigError(`device: expected auto, cpu, cuda or cuda:<n>, got ${describe(name)}`)
+export function device(name: DeviceName | 'auto' = 'auto'): Device {
+  const number = openDevice(name)
+  const known = opened.get(number)
+  if (known) return known
+  const added = new Device(deviceName(number), number)
+  opened.set(number, added)
+  return added
+}
+
+/** The device of tensors that are made without saying which, on this thread. @default 'cpu' */
+export function setDefaultDevice(name: DeviceName): void {
+  setDefaultNumber(openDevice(name))
 }
 
 /** Threads that arithmetic on the CPU uses, for the whole process. @default all cores, or DUOFORMER_THREADS */
@@ -83,13 +109,20 @@ export function setThreads(threads: number): void {
   addon.setThreads(threads)
 }
 
-/** What this build is and runs on. */
+/** What this build is and runs on. `cuda` is looked up when it is read: that loads the driver. */
 export function runtimeInfo(): {
   isa: string
   threads: number
   maxThreads: number
-  cuda: boolean
+  readonly cuda: CudaInfo
 } {
-  const { isa, threads, maxThreads, cuda } = addon.info()
-  return { isa, threads, maxThreads, cuda }
+  const { isa, threads, maxThreads } = addon.info()
+  return {
+    isa,
+    threads,
+    maxThreads,
+    get cuda() {
+      return addon.cudaInfo()
+    },
+  }
 }

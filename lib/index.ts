@@ -18,11 +18,14 @@ export {
 } from './checkpoint/safetensors-writer.ts'
 export * as data from './data/index.ts'
 export {
+  type CudaInfo,
   type Device,
+  type DeviceName,
   device,
   type MemoryUse,
   type OpCounter,
   runtimeInfo,
+  setDefaultDevice,
   setThreads,
 } from './device.ts'
 export type { DType, TypedArray } from './dtype.ts'

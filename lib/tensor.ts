@@ -1,5 +1,6 @@
 import { type DType, dtypeIndex, dtypes, isFloat, type TypedArray } from './dtype.ts'
 import { ConfigError, DTypeError, describe, ShapeError, StateError } from './errors.ts'
+import { type DeviceName, deviceName, deviceNumber, openDevice } from './native/devices.ts'
 import { addon, buffer, rememberSite } from './native/load.ts'
 import { type NativeOps, type OpSchema, schema } from './native/schema.generated.ts'
 import { type ScopedNode, trackTensor } from './scope.ts'
@@ -11,6 +12,8 @@ export interface TensorOptions {
   dtype?: DType
   /** Gradients of a loss reach this tensor. Floats only. @default false */
   requiresGrad?: boolean
+  /** Where it lies. @default the default device, which is the CPU unless `setDefaultDevice` was called */
+  device?: DeviceName
 }
 
 /** @internal The tape record that made a tensor. */
@@ -24,6 +27,13 @@ interface Contents {
   version: number
   /** Tensors that are not disposed; one that was collected still counts, so 1 means 1. */
   owners: number
+  /** Number of the device that they lie on. */
+  readonly device: number
+}
+
+/** @internal Contents that no tensor views yet. */
+export function newContents(device: number): Contents {
+  return { version: 0, owners: 0, device }
 }
 
 type Nested = number | readonly Nested[]
@@ -51,10 +61,10 @@ export class Tensor {
     /** @internal */ readonly handle: number,
     readonly dtype: DType,
     readonly shape: readonly number[],
+    /** @internal */ readonly contents: Contents,
     private isLeaf = false,
     strides: readonly number[] | null = null,
     /** @internal In elements. */ readonly offset = 0,
-    /** @internal */ readonly contents: Contents = { version: 0, owners: 0 },
   ) {
     this.#strides = strides
     contents.owners++
@@ -72,16 +82,17 @@ export class Tensor {
   }
 
   /** @internal As `from`, for int32 data of which shape rules read the host copy (sequence offsets). */
-  static fromWithHostCopy(data: Int32Array): Tensor {
-    return make(data, {}, true)
+  static fromWithHostCopy(data: Int32Array, options: Pick<TensorOptions, 'device'> = {}): Tensor {
+    return make(data, options, true)
   }
 
   /** A tensor with undefined contents. */
   static empty(shape: readonly number[], options: Omit<TensorOptions, 'shape'> = {}): Tensor {
     const dtype = options.dtype ?? 'float32'
     checkShape(shape)
-    const handle = addon.upload(dtypeIndex(dtype), shape, null, false)
-    return new Tensor(handle, dtype, [...shape], checkGrad(dtype, options.requiresGrad))
+    const on = deviceNumber(options.device)
+    const handle = addon.upload(dtypeIndex(dtype), shape, null, false, on)
+    return new Tensor(handle, dtype, [...shape], newContents(on), checkGrad(dtype, options.requiresGrad))
   }
 
   static full(shape: readonly number[], value: number, options: Omit<TensorOptions, 'shape'> = {}): Tensor {
@@ -102,6 +113,11 @@ export class Tensor {
   get strides(): readonly number[] {
     this.#strides ??= denseStrides(this.shape)
     return this.#strides
+  }
+
+  /** Where it lies. */
+  get device(): DeviceName {
+    return deviceName(this.contents.device)
   }
 
   /** Number of elements. */
@@ -158,6 +174,23 @@ export class Tensor {
     this.node.backward(this.outputIndex, gradient, this)
   }
 
+  /**
+   * The same numbers on another device, without a tape; on its own device, as `detach`.
+   *
+   * @throws {DeviceError} when that device cannot be used.
+   */
+  to(device: DeviceName): Tensor {
+    const on = openDevice(device)
+    if (on === this.contents.device) return this.detach()
+    const dense = this.strides.every((stride, i) => stride === denseStrides(this.shape)[i])
+    const source = dense ? this : native.cast(this, { dtype: this.dtype })
+    try {
+      return new Tensor(addon.transfer(source.handle, on), this.dtype, [...this.shape], newContents(on))
+    } finally {
+      if (source !== this) source.dispose()
+    }
+  }
+
   /** The same contents without a tape. */
   detach(): Tensor {
     return this.view(this.shape, this.strides, this.offset)
@@ -172,7 +205,7 @@ export class Tensor {
     }
     buffer[2 * rank] = offset
     const handle = addon.view(this.handle, rank)
-    return new Tensor(handle, this.dtype, [...shape], requiresGrad, [...strides], offset, this.contents)
+    return new Tensor(handle, this.dtype, [...shape], this.contents, requiresGrad, [...strides], offset)
   }
 
   /** Gives this handle's claim on the memory back, now; queued ops still finish. Doing it twice does nothing. */
@@ -209,8 +242,9 @@ function make(data: TensorData, options: TensorOptions, host: boolean): Tensor {
     throw new ShapeError(`Tensor.from: expected ${sizeOf(shape)} values for ${shapeText(shape)}, got ${flat.length}`)
   }
   const dtype = options.dtype ?? defaultDtype(flat)
-  const handle = addon.upload(dtypeIndex(dtype), shape, bytesOf(flat, dtype), host)
-  return new Tensor(handle, dtype, [...shape], checkGrad(dtype, options.requiresGrad))
+  const on = deviceNumber(options.device)
+  const handle = addon.upload(dtypeIndex(dtype), shape, bytesOf(flat, dtype), host, on)
+  return new Tensor(handle, dtype, [...shape], newContents(on), checkGrad(dtype, options.requiresGrad))
 }
 
 function nestedShape(data: Nested): number[] {
@@ -368,7 +402,9 @@ function attrValue(op: OpSchema, attr: OpSchema['attrs'][number], value: unknown
   throw new ConfigError(`${op.name}: expected ${attr.name} to be ${expected}, got ${describe(value)}`)
 }
 
+// Of the call that just returned.
 let outputAt = 0
+let outputDevice = 0
 
 /** The next output of the call that just returned. */
 function takeOutput(): Tensor | null {
@@ -377,7 +413,7 @@ function takeOutput(): Tensor | null {
   const rank = buffer[outputAt++] as number
   const shape: number[] = []
   for (let i = 0; i < rank; i++) shape.push(buffer[outputAt++] as number)
-  return handle === 0 ? null : new Tensor(handle, dtype, shape)
+  return handle === 0 ? null : new Tensor(handle, dtype, shape, newContents(outputDevice))
 }
 
 function bindOp(op: OpSchema, index: number): OpFunction {
@@ -392,7 +428,8 @@ function bindOp(op: OpSchema, index: number): OpFunction {
     for (const i of mutated) {
       for (const tensor of [args[i]].flat() as (Tensor | null)[]) if (tensor) tensor.contents.version++
     }
-    outputAt = 1
+    outputDevice = buffer[1] as number
+    outputAt = 2
     if (op.outputs.length === 1) return takeOutput()
     if (op.outputs.length === 0) return undefined
     const result: Record<string, Tensor | null> = {}

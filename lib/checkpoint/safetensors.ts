@@ -1,7 +1,8 @@
 import { type DType, dtypeIndex, dtypes } from '../dtype.ts'
 import { CheckpointError, describe, StateError } from '../errors.ts'
+import { type DeviceName, deviceNumber } from '../native/devices.ts'
 import { addon, type StoredTensor } from '../native/load.ts'
-import { Tensor } from '../tensor.ts'
+import { newContents, Tensor } from '../tensor.ts'
 
 /** A tensor as its file describes it. */
 export interface TensorInfo {
@@ -70,12 +71,13 @@ export class SafetensorsFile {
    *
    * @param options.dtype floats convert to any float, rounding to nearest even; integers to any integer that holds all
    *   of the values. @default F64 as float32, I64 as int32, BOOL as uint8, others as they are
+   * @param options.device where the tensor lies. @default the default device
    * @returns a tensor of its own; it may be used after `close`.
    * @throws {CheckpointError} if there is no such tensor, or its type is one that is not read; at the next wait, if an
    *   integer does not fit or the file was cut after it was opened.
    * @throws {DTypeError} for a float as an integer, or the other way round.
    */
-  load(name: string, { dtype }: { dtype?: DType } = {}): Tensor {
+  load(name: string, { dtype, device }: { dtype?: DType; device?: DeviceName } = {}): Tensor {
     if (this.#closed) throw new StateError(`safetensors: expected ${this.path} to be open, got a closed one`)
     const info = this.info(name)
     const target = dtype ?? info.dtype
@@ -84,7 +86,9 @@ export class SafetensorsFile {
         `safetensors: expected tensor ${JSON.stringify(name)} of ${this.path} in a dtype that can be read, got ${info.storedDtype}`,
       )
     }
-    return new Tensor(addon.loadTensor(this.#checkpoint, name, dtypeIndex(target)), target, info.shape)
+    const on = deviceNumber(device)
+    const handle = addon.loadTensor(this.#checkpoint, name, dtypeIndex(target), on)
+    return new Tensor(handle, target, info.shape, newContents(on))
   }
 
   /** Gives the files back once what was queued has read them. Doing it twice does nothing. */

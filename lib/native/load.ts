@@ -12,24 +12,37 @@ export interface StoredTensor {
   shape: number[]
 }
 
+/** What there is of CUDA. */
+export interface CudaInfo {
+  /** With which compiler the kernels were made, or why this build has none. */
+  build: string
+  /** Why no device can be used; empty when one can. */
+  problem: string
+  /** `major` and `minor` are the compute capability; `memory` in bytes. */
+  devices: { name: string; major: number; minor: number; multiprocessors: number; memory: number }[]
+}
+
 /** The addon's functions. All numbers; the meaning of `buffer` is in native/napi beside each of them. */
 interface Addon {
   start(makeError: (code: number, message: string, call: number) => DuoformerError): Float64Array
   enqueue(op: number): void
-  upload(dtype: number, shape: readonly number[], bytes: Uint8Array | null, host: boolean): number
+  upload(dtype: number, shape: readonly number[], bytes: Uint8Array | null, host: boolean, device: number): number
   view(handle: number, rank: number): number
   dispose(handle: number): void
   read(handle: number): Promise<Float32Array | Int32Array | Uint8Array | Int8Array>
-  synchronize(): Promise<void>
-  memory(): { live: number; cached: number; peak: number; tensors: number }
-  counters(): Record<string, { calls: number; flops: number }>
-  resetCounters(): void
-  setMemoryLimit(bytes: number): void
-  resetPeak(): void
-  trim(): void
+  openDevice(device: number): void
+  transfer(handle: number, device: number): number
+  synchronize(device: number): Promise<void>
+  memory(device: number): { live: number; cached: number; peak: number; tensors: number }
+  counters(device: number): Record<string, { calls: number; flops: number }>
+  resetCounters(device: number): void
+  setMemoryLimit(device: number, bytes: number): void
+  resetPeak(device: number): void
+  trim(device: number): void
+  setTf32(device: number, allowed: boolean): void
   setThreads(threads: number): void
   openCheckpoint(path: string): { number: number; tensors: StoredTensor[]; metadata: string[] }
-  loadTensor(checkpoint: number, name: string, dtype: number): number
+  loadTensor(checkpoint: number, name: string, dtype: number, device: number): number
   closeCheckpoint(checkpoint: number): void
   writeTensor(handle: number, dtype: number, path: string, offset: number): Promise<void>
   tryLock(descriptor: number): number
@@ -37,9 +50,9 @@ interface Addon {
     isa: string
     threads: number
     maxThreads: number
-    cuda: boolean
     schema: string
   }
+  cudaInfo(): CudaInfo
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

@@ -16,7 +16,7 @@ namespace duo {
 // last handle (the queue's order makes that safe, see allocator.h).
 class Storage {
  public:
-  Storage(Allocator& allocator, Block block) : block(block), allocator_(allocator) {}
+  Storage(Allocator& allocator, Block block, int device = 0) : block(block), device(device), allocator_(allocator) {}
   ~Storage() { release(); }
   Storage(const Storage&) = delete;
 
@@ -33,6 +33,7 @@ class Storage {
   uint32_t mark = 0;
 
   const Block block;
+  const int device;  // number of the device that it lies on: 0 the CPU, 1 + n cuda:n
   // Host copy of small integer tensors (sequence offsets), so that a shape rule or a launcher never reads a device.
   std::shared_ptr<const std::vector<int32_t>> host;
 

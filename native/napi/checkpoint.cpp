@@ -48,7 +48,8 @@ Napi::Value Environment::openCheckpoint(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// loadTensor(checkpoint, name, dtype): handle. The file is read when the queue gets there, closed or not by then.
+// loadTensor(checkpoint, name, dtype, device): handle. The file is read when the queue gets there, closed or not by
+// then.
 Napi::Value Environment::loadTensor(const Napi::CallbackInfo& info) {
   const Checkpoint& source = checkpoint(info[0].As<Napi::Number>().DoubleValue());
   const std::string name = info[1].As<Napi::String>().Utf8Value();
@@ -64,8 +65,9 @@ Napi::Value Environment::loadTensor(const Napi::CallbackInfo& info) {
          "tensor \"" + name + "\" of " + item.file->path() + " in a dtype that becomes " + nameOf(dtype),
          std::string(stored.name));
   }
-  Tensor tensor = device_->produce(item.tensor->dims, dtype, "safetensors",
-                                   [item, dtype](void* target) { item.file->read(*item.tensor, dtype, target); });
+  Tensor tensor = deviceOf(info[3]).produce(item.tensor->dims, dtype, "safetensors", [item, dtype](void* target) {
+    item.file->read(*item.tensor, dtype, target);
+  });
   const double handle = handles_.add(std::move(tensor));
   adjustExternalMemory(info.Env());
   return Napi::Number::New(info.Env(), handle);
@@ -95,7 +97,7 @@ Napi::Value Environment::writeTensor(const Napi::CallbackInfo& info) {
   }
   const auto write = [=](const void* elements) { duo::writeTensor(path, offset, elements, dtype, stored, count); };
   return wait(info.Env(), info.Env().Undefined(),
-              [&](const Device::Done& done) { device_->consume(tensor, write, done); });
+              [&](const Device::Done& done) { device(tensor.storage->device).consume(tensor, write, done); });
 }
 
 // tryLock(descriptor): 0 taken, 1 busy, 2 no locks on this file system

@@ -37,7 +37,7 @@ double Handles::add(Tensor tensor) {
   tensor.storage->retainHandle();
   slot.tensor = std::move(tensor);
   slot.used = true;
-  ++live_;
+  ++live_[slot.tensor.storage->device];
   return double((environment_ << (kSlotBits + kGenerationBits)) | (uint64_t(slot.generation) << kSlotBits) | index);
 }
 
@@ -61,12 +61,17 @@ const Tensor& Handles::get(double handle, const char* op, const char* what) cons
 void Handles::remove(double handle) {
   Slot* slot = const_cast<Slot*>(find(handle));
   if (!slot) return;
+  --live_[slot->tensor.storage->device];
   slot->tensor.storage->releaseHandle();
   slot->tensor = {};
   slot->used = false;
   slot->generation = slot->generation % ((1u << kGenerationBits) - 1) + 1;
   free_.push_back(uint32_t(slot - slots_.data()));
-  --live_;
+}
+
+size_t Handles::live(int device) const {
+  const auto found = live_.find(device);
+  return found == live_.end() ? 0 : found->second;
 }
 
 void Handles::clear() {
@@ -139,6 +144,10 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
   bind<&Environment::resetCounters>(env, exports, "resetCounters");
   bind<&Environment::resetPeak>(env, exports, "resetPeak");
   bind<&Environment::trim>(env, exports, "trim");
+  bind<&Environment::openDevice>(env, exports, "openDevice");
+  bind<&Environment::setTf32>(env, exports, "setTf32");
+  bind<&Environment::transfer>(env, exports, "transfer");
+  bind<&Environment::cudaInfo>(env, exports, "cudaInfo");
   bind<&Environment::setThreads>(env, exports, "setThreads");
   bind<&Environment::info>(env, exports, "info");
   bind<&Environment::openCheckpoint>(env, exports, "openCheckpoint");
@@ -151,10 +160,12 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
 Environment::~Environment() = default;
 
 void Environment::shutdown() {
-  if (device_) device_->queue().stop();
+  for (const auto& device : devices_) {
+    if (device) device->queue().stop();
+  }
   handles_.clear();
   checkpoints_.clear();
-  device_.reset();
+  devices_.clear();
   for (Wait* wait : waits_) delete wait;
   waits_.clear();
   napi_release_threadsafe_function(settled_, napi_tsfn_abort);
@@ -172,16 +183,53 @@ Napi::Value Environment::start(const Napi::CallbackInfo& info) {
   if (buffer_) return bufferReference_.Value();
   makeError_ = Napi::Persistent(info[0].As<Napi::Function>());
   cpuRuntime();  // a wrong DUOFORMER_ISA is refused here
-  device_ = std::make_unique<Device>();
+  devices_.push_back(std::make_unique<Device>(0));
   auto buffer = Napi::TypedArrayOf<double>::New(env, kBufferDoubles);
   buffer_ = buffer.Data();
   bufferReference_ = Napi::Persistent(buffer);
   return buffer;
 }
 
+Device& Environment::device(int number) const {
+  if (number < 0 || size_t(number) >= devices_.size() || !devices_[size_t(number)]) {
+    fail(ErrorCode::kState, "device", "the number of an open device", std::to_string(number));
+  }
+  return *devices_[size_t(number)];
+}
+
+Device& Environment::deviceOf(const Napi::Value& number) const {
+  return device(number.As<Napi::Number>().Int32Value());
+}
+
+// openDevice(number): opens cuda:(number − 1) on this thread, unless it is
+Napi::Value Environment::openDevice(const Napi::CallbackInfo& info) {
+  const auto number = size_t(info[0].As<Napi::Number>().Uint32Value());
+  if (number >= devices_.size() || !devices_[number]) {
+    auto opened = std::make_unique<Device>(int(number));
+    if (number >= devices_.size()) devices_.resize(number + 1);
+    devices_[number] = std::move(opened);
+  }
+  return info.Env().Undefined();
+}
+
+// setTf32(device, allowed)
+Napi::Value Environment::setTf32(const Napi::CallbackInfo& info) {
+  deviceOf(info[0]).setTf32(info[1].ToBoolean());
+  return info.Env().Undefined();
+}
+
+// transfer(handle, device): handle of a copy there. The tensor is dense.
+Napi::Value Environment::transfer(const Napi::CallbackInfo& info) {
+  const Tensor& tensor = handles_.get(info[0].As<Napi::Number>().DoubleValue(), "to", "the tensor");
+  Tensor moved = deviceOf(info[1]).transfer(tensor, device(tensor.storage->device));
+  const double handle = handles_.add(std::move(moved));
+  adjustExternalMemory(info.Env());
+  return Napi::Number::New(info.Env(), handle);
+}
+
 // enqueue(op): per input spec a handle, or for a list its length and its handles; 0 for an optional one that is not
-// given; then the attributes. Comes back as: number of the call, then per output handle (0: left out), dtype, rank,
-// dims.
+// given; then the attributes. It runs on the device of its first tensor. Comes back as: number of the call, of the
+// device, then per output handle (0: left out), dtype, rank, dims.
 Napi::Value Environment::enqueue(const Napi::CallbackInfo& info) {
   const OpDef& def = registry()[info[0].As<Napi::Number>().Uint32Value()];
   OpCall call(def);
@@ -195,9 +243,11 @@ Napi::Value Environment::enqueue(const Napi::CallbackInfo& info) {
   }
   for (size_t i = 0; i < def.attrs.size(); ++i) call.attrs.push_back(p[i]);
 
-  auto results = device_->enqueue(std::move(call), {inputs.data(), inputs.size()});
+  const int number = inputs.empty() ? 0 : inputs[0]->storage->device;
+  auto results = device(number).enqueue(++calls_, std::move(call), {inputs.data(), inputs.size()});
   double* out = buffer_;
-  *out++ = double(device_->calls());
+  *out++ = double(calls_);
+  *out++ = number;
   for (Tensor& tensor : results) {
     const bool present = tensor.storage != nullptr;
     const Dims dims = tensor.dims;
@@ -211,15 +261,17 @@ Napi::Value Environment::enqueue(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// upload(dtype, shape: number[], bytes: Uint8Array | null, host: boolean): handle; null leaves the contents undefined
+// upload(dtype, shape: number[], bytes: Uint8Array | null, host: boolean, device): handle; null leaves the contents
+// undefined
 Napi::Value Environment::upload(const Napi::CallbackInfo& info) {
   const auto dtype = DType(info[0].As<Napi::Number>().Uint32Value());
   const auto shape = info[1].As<Napi::Array>();
   Dims dims;
   for (uint32_t i = 0; i < shape.Length(); ++i) dims.push(shape.Get(i).As<Napi::Number>().Int64Value());
+  Device& on = deviceOf(info[4]);
   Tensor tensor;
   if (info[2].IsNull()) {
-    tensor = device_->empty(dims, dtype, "tensor");
+    tensor = on.empty(dims, dtype, "tensor");
   } else {
     const auto bytes = info[2].As<Napi::Uint8Array>();
     const size_t expected = size_t(dims.count()) * sizeOf(dtype);
@@ -227,7 +279,7 @@ Napi::Value Environment::upload(const Napi::CallbackInfo& info) {
       fail(ErrorCode::kShape, "tensor", std::to_string(expected) + " bytes for " + dims.text(),
            std::to_string(bytes.ByteLength()));
     }
-    tensor = device_->upload(dims, dtype, bytes.Data());
+    tensor = on.upload(dims, dtype, bytes.Data());
     if (info[3].ToBoolean() && dtype == DType::kInt32) {
       const auto* values = reinterpret_cast<const int32_t*>(bytes.Data());
       tensor.storage->host = std::make_shared<const std::vector<int32_t>>(values, values + dims.count());
@@ -280,11 +332,12 @@ Napi::Value Environment::read(const Napi::CallbackInfo& info) {
     default: array = Napi::Float32Array::New(env, count);
   }
   void* target = array.ArrayBuffer().Data();
-  return wait(env, array, [&](const Device::Done& done) { device_->read(tensor, target, done); });
+  return wait(env, array, [&](const Device::Done& done) { device(tensor.storage->device).read(tensor, target, done); });
 }
 
 Napi::Value Environment::synchronize(const Napi::CallbackInfo& info) {
-  return wait(info.Env(), info.Env().Undefined(), [this](const Device::Done& done) { device_->fence(done); });
+  Device& on = deviceOf(info[0]);
+  return wait(info.Env(), info.Env().Undefined(), [&](const Device::Done& done) { on.fence(done); });
 }
 
 Napi::Value Environment::wait(Napi::Env env, Napi::Value result, const Submit& submit) {
@@ -311,24 +364,25 @@ void Environment::settle(Napi::Env env, Wait* wait) {
 }
 
 Napi::Value Environment::memory(const Napi::CallbackInfo& info) {
-  const MemoryUse use = device_->allocator().use();
+  Device& on = deviceOf(info[0]);
+  const MemoryUse use = on.allocator().use();
   auto object = Napi::Object::New(info.Env());
   object.Set("live", double(use.live));
   object.Set("cached", double(use.cached));
   object.Set("peak", double(use.peak));
-  object.Set("tensors", double(handles_.live()));
+  object.Set("tensors", double(handles_.live(on.number())));
   return object;
 }
 
 Napi::Value Environment::setMemoryLimit(const Napi::CallbackInfo& info) {
-  device_->allocator().setLimit(size_t(info[0].As<Napi::Number>().DoubleValue()));
+  deviceOf(info[0]).allocator().setLimit(size_t(info[1].As<Napi::Number>().DoubleValue()));
   return info.Env().Undefined();
 }
 
 // counters(): { <name of op>: { calls, flops } }, of ops that were called
 Napi::Value Environment::counters(const Napi::CallbackInfo& info) {
   auto result = Napi::Object::New(info.Env());
-  const auto counts = device_->counts();
+  const auto counts = deviceOf(info[0]).counts();
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i].calls == 0) continue;
     auto count = Napi::Object::New(info.Env());
@@ -340,17 +394,17 @@ Napi::Value Environment::counters(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Environment::resetCounters(const Napi::CallbackInfo& info) {
-  device_->resetCounts();
+  deviceOf(info[0]).resetCounts();
   return info.Env().Undefined();
 }
 
 Napi::Value Environment::resetPeak(const Napi::CallbackInfo& info) {
-  device_->allocator().resetPeak();
+  deviceOf(info[0]).allocator().resetPeak();
   return info.Env().Undefined();
 }
 
 Napi::Value Environment::trim(const Napi::CallbackInfo& info) {
-  device_->allocator().trim();
+  deviceOf(info[0]).allocator().trim();
   return info.Env().Undefined();
 }
 
@@ -365,13 +419,34 @@ Napi::Value Environment::info(const Napi::CallbackInfo& info) {
   object.Set("isa", cpu.isa);
   object.Set("threads", cpu.threads);
   object.Set("maxThreads", cpu.maxThreads);
-  object.Set("cuda", false);
   object.Set("schema", schemaJson());
   return object;
 }
 
+// cudaInfo(): { build, problem, devices: { name, major, minor, multiprocessors, memory }[] }; loads the driver
+Napi::Value Environment::cudaInfo(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const CudaRuntime cuda = cudaRuntime();
+  auto devices = Napi::Array::New(env, cuda.devices.size());
+  for (size_t i = 0; i < cuda.devices.size(); ++i) {
+    auto device = Napi::Object::New(env);
+    device.Set("name", cuda.devices[i].name);
+    device.Set("major", cuda.devices[i].major);
+    device.Set("minor", cuda.devices[i].minor);
+    device.Set("multiprocessors", cuda.devices[i].multiprocessors);
+    device.Set("memory", double(cuda.devices[i].memory));
+    devices.Set(uint32_t(i), device);
+  }
+  auto object = Napi::Object::New(env);
+  object.Set("build", cuda.build);
+  object.Set("problem", cuda.problem);
+  object.Set("devices", devices);
+  return object;
+}
+
 void Environment::adjustExternalMemory(Napi::Env env) {
-  const size_t live = device_->allocator().use().live;
+  size_t live = 0;
+  for (const auto& device : devices_) live += device ? device->allocator().use().live : 0;
   const size_t change = live > reportedBytes_ ? live - reportedBytes_ : reportedBytes_ - live;
   if (change < kReportStep) return;
   Napi::MemoryManagement::AdjustExternalMemory(env, int64_t(live) - int64_t(reportedBytes_));

@@ -22,7 +22,7 @@ class Handles {
   const Tensor& get(double handle, const char* op, const char* what) const;  // throws a StateError
   void remove(double handle);  // nothing happens for a handle that is no longer valid
   void clear();
-  size_t live() const { return live_; }
+  size_t live(int device) const;  // of one device
 
  private:
   struct Slot {
@@ -35,7 +35,7 @@ class Handles {
   uint64_t environment_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
-  size_t live_ = 0;
+  std::unordered_map<int, size_t> live_;
 };
 
 class Environment {
@@ -61,6 +61,10 @@ class Environment {
   Napi::Value resetCounters(const Napi::CallbackInfo& info);
   Napi::Value resetPeak(const Napi::CallbackInfo& info);
   Napi::Value trim(const Napi::CallbackInfo& info);
+  Napi::Value openDevice(const Napi::CallbackInfo& info);
+  Napi::Value setTf32(const Napi::CallbackInfo& info);
+  Napi::Value transfer(const Napi::CallbackInfo& info);
+  Napi::Value cudaInfo(const Napi::CallbackInfo& info);
   Napi::Value setThreads(const Napi::CallbackInfo& info);
   Napi::Value info(const Napi::CallbackInfo& info);
   // In checkpoint.cpp.
@@ -84,7 +88,12 @@ class Environment {
   void bind(Napi::Env env, Napi::Object exports, const char* name);
   void shutdown();
 
-  std::unique_ptr<Device> device_;
+  // By its number (Device); throws a state error for one that was not opened.
+  Device& device(int number) const;
+  Device& deviceOf(const Napi::Value& number) const;
+
+  std::vector<std::unique_ptr<Device>> devices_;  // null for those that nobody asked for
+  uint64_t calls_ = 0;                            // ops enqueued so far, on all devices
   Handles handles_;
   std::unordered_map<uint64_t, Checkpoint> checkpoints_;
   uint64_t lastCheckpoint_ = 0;  // numbers of checkpoints are never used again

@@ -58,7 +58,8 @@ void printOp(std::ostream& out, const OpDef& op) {
     flag("optional", output.optional);
     out << '}';
   });
-  out << ",\"cpu\":" << (op.cpu.present() ? "true" : "false") << ",\"cuda\":false}";
+  out << ",\"cpu\":" << (op.cpu.present() ? "true" : "false") << ",\"cuda\":" << (op.cuda.present() ? "true" : "false")
+      << '}';
 }
 
 }  // namespace

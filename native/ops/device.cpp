@@ -1,14 +1,14 @@
 #include "ops/device.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
+#include <future>
 #include <new>
 
-#include "core/half.h"
-#include "core/os/memory.h"
-#include "cpu/kernels.h"
+#include "cpu/backend.h"
+#include "cpu/isa.h"
 #include "cpu/thread_pool.h"
+#include "cuda/backend.h"
 
 namespace duo {
 namespace {
@@ -24,19 +24,18 @@ void checkMarks(const char* name, const Storages& reads, const Queue& queue) {
 
 class OpTask final : public Task {
  public:
-  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, cpu::ThreadPool* pool)
+  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, Backend& backend)
       : number_(number),
         call_(std::move(call)),
         staging_(staging),
         reads_(std::move(reads)),
         writes_(std::move(writes)),
-        pool_(pool) {}
+        backend_(backend) {}
 
   void run(Queue& queue) override {
     try {
       checkMarks(call_.def.name, reads_, queue);
-      cpu::setCurrentPool(pool_);
-      cpu::run(call_, staging_);
+      backend_.run(call_, staging_, number_);
     } catch (const Error& error) {
       markResults(queue.epoch());
       Error located(error.code(), error.what() + inputShapes());
@@ -69,28 +68,19 @@ class OpTask final : public Task {
   char* staging_;
   Storages reads_;   // of call_.inputs
   Storages writes_;  // of the outputs that are wanted
-  cpu::ThreadPool* pool_;
+  Backend& backend_;
 };
 
 class UploadTask final : public Task {
  public:
-  UploadTask(void* target, const void* bytes, size_t size)
-      : target_(target), bytes_(static_cast<const char*>(bytes), static_cast<const char*>(bytes) + size) {}
-  void run(Queue&) override { std::memcpy(target_, bytes_.data(), bytes_.size()); }
-
- private:
-  void* target_;
-  std::vector<char> bytes_;
-};
-
-class ProduceTask final : public Task {
- public:
-  ProduceTask(std::shared_ptr<Storage> target, std::function<void(void*)> write)
-      : target_(std::move(target)), write_(std::move(write)) {}
+  UploadTask(Backend& backend, std::shared_ptr<Storage> target, const void* bytes, size_t size)
+      : backend_(backend),
+        target_(std::move(target)),
+        bytes_(static_cast<const char*>(bytes), static_cast<const char*>(bytes) + size) {}
 
   void run(Queue&) override {
     try {
-      write_(target_->block.data);
+      backend_.write(target_->block.data, bytes_.data(), bytes_.size());
     } catch (const Error&) {
       target_->mark = Storage::kNeverWritten;
       throw;
@@ -98,46 +88,45 @@ class ProduceTask final : public Task {
   }
 
  private:
+  Backend& backend_;
   std::shared_ptr<Storage> target_;
+  std::vector<char> bytes_;
+};
+
+class ProduceTask final : public Task {
+ public:
+  ProduceTask(Backend& backend, std::shared_ptr<Storage> target, size_t bytes, std::function<void(void*)> write)
+      : backend_(backend), target_(std::move(target)), bytes_(bytes), write_(std::move(write)) {}
+
+  void run(Queue&) override {
+    try {
+      if (backend_.kind() == DeviceKind::kCpu) return write_(target_->block.data);
+      std::vector<char> host(bytes_);
+      write_(host.data());
+      backend_.write(target_->block.data, host.data(), bytes_);
+    } catch (const Error&) {
+      target_->mark = Storage::kNeverWritten;
+      throw;
+    }
+  }
+
+ private:
+  Backend& backend_;
+  std::shared_ptr<Storage> target_;
+  size_t bytes_;
   std::function<void(void*)> write_;
 };
 
-template <typename From, typename To, typename Convert>
-void copyDense(const TensorArg& from, To* to, Convert convert) {
-  const int rank = from.dims.rank();
-  for (int64_t i = 0, count = from.count(); i < count; ++i) {
-    int64_t offset = 0, left = i;
-    for (int d = rank - 1; d >= 0; --d) {
-      offset += left % from.dims[d] * from.strides[d];
-      left /= from.dims[d];
-    }
-    to[i] = convert(from.as<const From>()[offset]);
-  }
-}
-
-void copyOut(const TensorArg& from, void* to) {
-  if (from.count() == 0) return;  // `to` may then be null
-  const auto same = [](auto x) { return x; };
-  if (from.dtype == DType::kFloat16) return copyDense<uint16_t>(from, static_cast<float*>(to), floatFromFloat16);
-  if (from.dtype == DType::kBFloat16) return copyDense<uint16_t>(from, static_cast<float*>(to), floatFromBFloat16);
-  if (from.strides == from.dims.strides()) {
-    std::memcpy(to, from.data, size_t(from.count()) * sizeOf(from.dtype));
-  } else if (sizeOf(from.dtype) == 4) {
-    copyDense<uint32_t>(from, static_cast<uint32_t*>(to), same);
-  } else {
-    copyDense<uint8_t>(from, static_cast<uint8_t*>(to), same);
-  }
-}
-
 class ReadTask final : public Task {
  public:
-  ReadTask(TensorArg from, Storages reads, void* target, Device::Done done)
-      : from_(std::move(from)), reads_(std::move(reads)), target_(target), done_(std::move(done)) {}
+  ReadTask(Backend& backend, TensorArg from, Storages reads, void* target, Device::Done done)
+      : backend_(backend), from_(std::move(from)), reads_(std::move(reads)), target_(target), done_(std::move(done)) {}
 
   void run(Queue& queue) override {
     try {
+      if (const auto error = backend_.settle()) queue.report(*error);
       checkMarks("data", reads_, queue);
-      if (from_.present) copyOut(from_, target_);
+      if (from_.present) backend_.readElements(from_, target_);
     } catch (const Error& error) {
       queue.report(error);
     }
@@ -145,52 +134,32 @@ class ReadTask final : public Task {
   }
 
  private:
+  Backend& backend_;
   TensorArg from_;
   Storages reads_;
   void* target_;
   Device::Done done_;
 };
 
-// For memory checkers, which see nothing of blocks that are rounded up and used again: each tensor is a heap block of
-// its own, freed when the queue has passed the ops that were there before it was given back.
-class CheckedMemory final : public MemorySource {
- public:
-  explicit CheckedMemory(Queue& queue) : queue_(queue) {}
-  void* take(size_t bytes) override { return heap_.take(bytes); }
-  void give(void* data, size_t bytes) override { queue_.submit(std::make_unique<FreeTask>(heap_, data, bytes)); }
-
- private:
-  // Also where the queue stops and drops it.
-  class FreeTask final : public Task {
-   public:
-    FreeTask(os::ExactMemory& heap, void* data, size_t bytes) : heap_(heap), data_(data), bytes_(bytes) {}
-    ~FreeTask() override { heap_.give(data_, bytes_); }
-    void run(Queue&) override {}
-
-   private:
-    os::ExactMemory& heap_;
-    void* data_;
-    size_t bytes_;
-  };
-
-  os::ExactMemory heap_;
-  Queue& queue_;
-};
-
 class ConsumeTask final : public Task {
  public:
-  ConsumeTask(TensorArg from, Storages reads, std::function<void(const void*)> use, Device::Done done)
-      : from_(std::move(from)), reads_(std::move(reads)), use_(std::move(use)), done_(std::move(done)) {}
+  ConsumeTask(Backend& backend, TensorArg from, Storages reads, std::function<void(const void*)> use, Device::Done done)
+      : backend_(backend),
+        from_(std::move(from)),
+        reads_(std::move(reads)),
+        use_(std::move(use)),
+        done_(std::move(done)) {}
 
   void run(Queue& queue) override {
     try {
+      if (const auto error = backend_.settle()) queue.report(*error);
       checkMarks("data", reads_, queue);
     } catch (const Error& error) {
       queue.report(error);
       return done_(queue.takeError());
     }
     try {
-      use_(from_.data);
+      useElements();
     } catch (const Error& error) {
       return done_(error);
     } catch (const std::bad_alloc&) {
@@ -200,6 +169,14 @@ class ConsumeTask final : public Task {
   }
 
  private:
+  void useElements() {
+    if (backend_.kind() == DeviceKind::kCpu) return use_(from_.data);
+    std::vector<char> host(size_t(from_.count()) * sizeOf(from_.dtype));
+    backend_.read(from_.data, host.data(), host.size());
+    use_(host.data());
+  }
+
+  Backend& backend_;
   TensorArg from_;
   Storages reads_;
   std::function<void(const void*)> use_;
@@ -224,19 +201,48 @@ void setCpuThreads(int threads) {
   cpu::ThreadPool::setThreads(threads);
 }
 
-Device::Device() : counts_(registry().size()), pool_(cpu::ThreadPool::acquire()) {
-  const char* wanted = std::getenv("DUOFORMER_CHECKED_MEMORY");
-  const bool checked = wanted && std::string_view(wanted) == "1";
-  if (checked) {
-    memory_ = std::make_unique<CheckedMemory>(queue_);
-  } else {
-    memory_ = std::make_unique<os::HostMemory>();
+std::string deviceName(int number) { return number == 0 ? "cpu" : "cuda:" + std::to_string(number - 1); }
+
+CudaRuntime cudaRuntime() {
+  CudaRuntime runtime;
+  runtime.build = cuda::buildDescription();
+  try {
+    for (int i = 0, count = cuda::deviceCount(); i < count; ++i) {
+      const cuda::DeviceDescription gpu = cuda::describeDevice(i);
+      runtime.devices.push_back({gpu.name, gpu.major, gpu.minor, gpu.multiprocessors, gpu.memory});
+    }
+    if (runtime.devices.empty()) runtime.problem = "cuda: expected a CUDA device, got none";
+  } catch (const Error& error) {
+    runtime.problem = error.what();
   }
-  const auto settle = [this] { queue_.drain(); };
-  allocator_ = std::make_unique<Allocator>(*memory_, os::physicalMemory(), settle, /*caching=*/!checked);
+  return runtime;
+}
+
+Device::Device(int number) : number_(number), counts_(registry().size()) {
+  backend_ = number == 0 ? cpu::makeBackend(queue_) : cuda::makeBackend(number - 1);
+  allocator_ = std::make_unique<Allocator>(
+      backend_->memory(), backend_->capacity(), [this] { drain(); }, backend_->caching());
 }
 
 Device::~Device() { queue_.stop(); }
+
+// Blocks may go back to the system when no op can touch them: everything queued has been started, and has run.
+void Device::drain() {
+  queue_.drain();
+  if (backend_->kind() == DeviceKind::kCpu) return;
+  class SettleTask final : public Task {
+   public:
+    explicit SettleTask(Backend& backend) : backend_(backend) {}
+    void run(Queue& queue) override {
+      if (const auto error = backend_.settle()) queue.report(*error);
+    }
+
+   private:
+    Backend& backend_;
+  };
+  queue_.submit(std::make_unique<SettleTask>(*backend_));
+  queue_.drain();
+}
 
 Tensor Device::empty(const Dims& dims, DType dtype, const char* op) {
   int64_t bytes;
@@ -244,38 +250,48 @@ Tensor Device::empty(const Dims& dims, DType dtype, const char* op) {
     fail(ErrorCode::kDevice, op, "a tensor that fits in memory", dims.text());
   }
   const Block block = allocator_->take(size_t(bytes), op);
-  return {std::make_shared<Storage>(*allocator_, block), dtype, 0, dims, dims.strides()};
+  return {std::make_shared<Storage>(*allocator_, block, number_), dtype, 0, dims, dims.strides()};
 }
 
 Tensor Device::upload(const Dims& dims, DType dtype, const void* bytes) {
   Tensor tensor = empty(dims, dtype, "tensor");
   const size_t size = size_t(dims.count()) * sizeOf(dtype);
   if (size == 0) return tensor;  // `bytes` may then be null, which memcpy does not take
-  if (queue_.idle()) {
+  if (backend_->kind() == DeviceKind::kCpu && queue_.idle()) {
     std::memcpy(tensor.data(), bytes, size);
   } else {
     // Ops that are still queued may use this block under its former owner.
-    queue_.submit(std::make_unique<UploadTask>(tensor.data(), bytes, size));
+    queue_.submit(std::make_unique<UploadTask>(*backend_, tensor.storage, bytes, size));
   }
   return tensor;
 }
 
 Tensor Device::produce(const Dims& dims, DType dtype, const char* op, std::function<void(void*)> write) {
   Tensor tensor = empty(dims, dtype, op);
-  queue_.submit(std::make_unique<ProduceTask>(tensor.storage, std::move(write)));
+  const size_t bytes = size_t(dims.count()) * sizeOf(dtype);
+  queue_.submit(std::make_unique<ProduceTask>(*backend_, tensor.storage, bytes, std::move(write)));
   return tensor;
 }
 
-std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> inputs) {
+std::vector<Tensor> Device::enqueue(uint64_t number, OpCall call, std::span<const Tensor* const> inputs) {
   Storages reads, writes;
   call.inputs.reserve(inputs.size());
   reads.reserve(inputs.size());
+  const char* name = call.def.name;
   for (const Tensor* tensor : inputs) {
+    if (tensor->storage->device != number_) {
+      fail(ErrorCode::kDevice, name, "tensors on one device",
+           deviceName(number_) + " and " + deviceName(tensor->storage->device));
+    }
     call.inputs.push_back(argOf(*tensor));
     reads.push_back(tensor->storage);
   }
+  call.device = backend_->kind();
+  call.tf32 = tf32_;
+  if (call.device == DeviceKind::kCuda && !call.def.cuda.present()) {
+    fail(ErrorCode::kDevice, name, "an op that has a CUDA kernel", "one without");
+  }
   checkCall(call);
-  const char* name = call.def.name;
 
   std::vector<Tensor> results;
   for (const OutputShape& shape : outputShapes(call)) {
@@ -289,8 +305,7 @@ std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> 
     call.outputs.push_back(argOf(results.back()));
   }
   // Workspace belongs to this op from here to the end of its run: whoever gets the block next runs later.
-  const size_t own = (call.def.workspace ? call.def.workspace(call) + 63 : 0) / 64 * 64;
-  const size_t staging = cpu::stagingBytes(call);
+  const auto [own, staging] = backend_->workspace(call);
   Block workspace;
   if (own + staging > 0) {
     workspace = allocator_->take(own + staging, name);
@@ -300,26 +315,57 @@ std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> 
   OpCount& count = counts_[size_t(&call.def - registry().data())];
   ++count.calls;
   if (call.def.flops) count.flops += call.def.flops(call);
-  queue_.submit(std::make_unique<OpTask>(++calls_, std::move(call), stagingArea, std::move(reads), std::move(writes),
-                                         pool_.get()));
+  queue_.submit(
+      std::make_unique<OpTask>(number, std::move(call), stagingArea, std::move(reads), std::move(writes), *backend_));
   if (workspace.data) allocator_->give(workspace);
   return results;
+}
+
+Tensor Device::transfer(const Tensor& tensor, Device& from) {
+  using Bytes = std::vector<char>;
+  // A queue that stops drops its tasks, and with the promise the other one's wait. Waits follow the program's order, so
+  // two devices never wait for each other.
+  auto promise = std::make_shared<std::promise<Bytes>>();
+  auto arrival = std::make_shared<std::future<Bytes>>(promise->get_future());
+  auto bytes = std::make_shared<Bytes>();
+  const size_t size = size_t(tensor.dims.count()) * sizeOf(tensor.dtype);
+  Tensor result = produce(tensor.dims, tensor.dtype, "to", [arrival](void* target) {
+    try {
+      const Bytes arrived = arrival->get();
+      std::copy(arrived.begin(), arrived.end(), static_cast<char*>(target));
+    } catch (const std::future_error&) {
+      fail(ErrorCode::kState, "to", "a tensor of a running device", "one of a stopped device");
+    }
+  });
+  result.storage->host = tensor.storage->host;
+  const auto copy = [bytes, size](const void* data) {
+    bytes->assign(static_cast<const char*>(data), static_cast<const char*>(data) + size);
+  };
+  from.consume(tensor, copy, [bytes, promise](std::optional<Error> error) {
+    if (error) {
+      promise->set_exception(std::make_exception_ptr(*error));
+    } else {
+      promise->set_value(std::move(*bytes));
+    }
+  });
+  return result;
 }
 
 void Device::read(const Tensor& tensor, void* target, Done done) {
   Storages reads;
   reads.push_back(tensor.storage);
-  queue_.submit(std::make_unique<ReadTask>(argOf(tensor), std::move(reads), target, std::move(done)));
+  queue_.submit(std::make_unique<ReadTask>(*backend_, argOf(tensor), std::move(reads), target, std::move(done)));
 }
 
 void Device::consume(const Tensor& tensor, std::function<void(const void*)> use, Done done) {
   Storages reads;
   reads.push_back(tensor.storage);
-  queue_.submit(std::make_unique<ConsumeTask>(argOf(tensor), std::move(reads), std::move(use), std::move(done)));
+  queue_.submit(
+      std::make_unique<ConsumeTask>(*backend_, argOf(tensor), std::move(reads), std::move(use), std::move(done)));
 }
 
 void Device::fence(Done done) {
-  queue_.submit(std::make_unique<ReadTask>(TensorArg{}, Storages{}, nullptr, std::move(done)));
+  queue_.submit(std::make_unique<ReadTask>(*backend_, TensorArg{}, Storages{}, nullptr, std::move(done)));
 }
 
 }  // namespace duo

@@ -9,13 +9,10 @@
 #include "core/allocator.h"
 #include "core/queue.h"
 #include "core/tensor.h"
+#include "ops/backend.h"
 #include "ops/registry.h"
 
 namespace duo {
-
-namespace cpu {
-class ThreadPool;
-}
 
 // What was queued of one op.
 struct OpCount {
@@ -25,8 +22,11 @@ struct OpCount {
 
 class Device {
  public:
-  Device();
+  // Number 0 is the CPU, 1 + n is cuda:n. Throws a device error that says what is missing for it.
+  explicit Device(int number);
   ~Device();
+
+  int number() const { return number_; }
 
   Tensor empty(const Dims& dims, DType dtype, const char* op);
   // The returned tensor's contents are `bytes`, copied before this returns or before the next op reads them.
@@ -34,8 +34,11 @@ class Device {
   // The returned tensor's contents are what `write` leaves there, dense, when the queue gets to it; it may throw.
   Tensor produce(const Dims& dims, DType dtype, const char* op, std::function<void(void*)> write);
 
-  // Checks the call, takes memory for outputs and workspace, queues the kernel. `inputs` are the call's, in order.
-  std::vector<Tensor> enqueue(OpCall call, std::span<const Tensor* const> inputs);
+  // Checks the call, takes memory for outputs and workspace, queues the kernel. `inputs` are the call's, in order;
+  // an error names its call by `number`.
+  std::vector<Tensor> enqueue(uint64_t number, OpCall call, std::span<const Tensor* const> inputs);
+  // The returned tensor, of this device, gets the contents of a dense one of another.
+  Tensor transfer(const Tensor& tensor, Device& from);
 
   // Queues a copy of the tensor's elements, dense and with 16-bit floats widened, to `target`; then calls `done` on the
   // queue's thread, with the earliest error since the last one taken.
@@ -51,18 +54,22 @@ class Device {
   // By the op's number in the registry, since the start or the last reset.
   std::span<const OpCount> counts() const { return counts_; }
   void resetCounts() { counts_.assign(counts_.size(), {}); }
-  uint64_t calls() const { return calls_; }  // ops enqueued so far; an error names its call by this number
+  // Whether float32 products of ops enqueued from here on may round their operands to tf32.
+  void setTf32(bool allowed) { tf32_ = allowed; }
 
  private:
-  uint64_t calls_ = 0;
+  void drain();
+
+  const int number_;
+  bool tf32_ = false;
   std::vector<OpCount> counts_;
-  std::shared_ptr<cpu::ThreadPool> pool_;
-  std::unique_ptr<MemorySource> memory_;
   Queue queue_;  // before the allocator: it is gone last, when no task can touch a block
+  std::unique_ptr<Backend> backend_;
   std::unique_ptr<Allocator> allocator_;
 };
 
 TensorArg argOf(const Tensor& tensor);
+std::string deviceName(int number);  // "cpu", "cuda:0"
 
 // What arithmetic on the CPU runs on, in the whole process.
 struct CpuRuntime {
@@ -71,5 +78,18 @@ struct CpuRuntime {
 };
 CpuRuntime cpuRuntime();  // throws a config error when DUOFORMER_ISA names what this machine cannot run
 void setCpuThreads(int threads);
+
+// What there is of CUDA, for who asks; nothing is loaded before.
+struct CudaRuntime {
+  std::string build;    // with which compiler the kernels were made, or why there are none
+  std::string problem;  // why no device can be used; empty when one can
+  struct Gpu {
+    std::string name;
+    int major, minor, multiprocessors;
+    size_t memory;
+  };
+  std::vector<Gpu> devices;
+};
+CudaRuntime cudaRuntime();
 
 }  // namespace duo

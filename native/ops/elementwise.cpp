@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -42,6 +43,7 @@ void registerElementwise(std::vector<OpDef>& ops) {
       .outputs = {{"y"}},
       .shapes = broadcastShapes,
       .cpu = cpu::binary,
+      .cuda = cuda::binary,
   });
   ops.push_back({
       .name = "affine",  // y = scale · x + shift
@@ -51,12 +53,14 @@ void registerElementwise(std::vector<OpDef>& ops) {
       .outputs = {{"y"}},
       .shapes = sameShape,
       .cpu = cpu::affine,
+      .cuda = cuda::affine,
   });
   ops.push_back({
       .name = "fill",  // x = value
       .inputs = {{.name = "x", .dims = "*", .kind = Kind::kAny, .layout = Layout::kStrided, .mutated = true}},
       .attrs = {{"value", AttrType::kFloat, std::nullopt, -kInfinity, kInfinity}},
       .cpu = cpu::fill,
+      .cuda = cuda::fill,
   });
   ops.push_back({
       .name = "accumulate",  // x += y, for gradients: float32 whatever y is
@@ -64,12 +68,14 @@ void registerElementwise(std::vector<OpDef>& ops) {
                  {"y", "*", Kind::kFloat, Layout::kStrided}},
       .check = checkSameShape,
       .cpu = cpu::accumulate,
+      .cuda = cuda::accumulate,
   });
   ops.push_back({
       .name = "scale",  // x *= factor: a gradient that forward computed, by the one that arrives
       .inputs = {{.name = "x", .dims = "*", .kind = Kind::kFloat32, .layout = Layout::kStrided, .mutated = true},
                  {"factor", ""}},
       .cpu = cpu::scale,
+      .cuda = cuda::scale,
   });
   ops.push_back({
       .name = "cast",  // y = x in another dtype; floats round to nearest even, to integers they truncate and saturate
@@ -83,6 +89,7 @@ void registerElementwise(std::vector<OpDef>& ops) {
       .outputs = {{"y"}},
       .shapes = castShapes,
       .cpu = cpu::cast,
+      .cuda = cuda::cast,
   });
 }
 

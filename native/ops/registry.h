@@ -8,12 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "core/device_kind.h"
 #include "core/dtype.h"
 #include "core/error.h"
 #include "core/shape.h"
 #include "core/small_vector.h"
 #include "core/tensor.h"
 #include "cpu/column.h"
+#include "cuda/column.h"
 
 namespace duo {
 
@@ -96,6 +98,8 @@ class OpCall {
  public:
   explicit OpCall(const OpDef& def) : def(def) {}
   const OpDef& def;
+  DeviceKind device = DeviceKind::kCpu;
+  bool tf32 = false;  // float32 products may round their operands to tf32, where the device can
 
   const TensorArg& in(const char* name) const;  // of a list: its first
   std::span<const TensorArg> list(const char* name) const;
@@ -143,10 +147,12 @@ struct OpDef {
   std::vector<AttrSpec> attrs = {};
   std::vector<OutputSpec> outputs = {};
   Check check = nullptr;
-  ShapeRule shapes = nullptr;         // null: the outputs' dims say it all
-  WorkspaceRule workspace = nullptr;  // bytes of scratch memory; may depend on shapes and cpu::scratchSlots() alone
-  FlopsRule flops = nullptr;          // of its matrix products, a multiply and an add being two; null: it has none
+  ShapeRule shapes = nullptr;  // null: the outputs' dims say it all
+  WorkspaceRule workspace =
+      nullptr;  // bytes of scratch memory; of the CPU's kernel; may depend on shapes and cpu::scratchSlots() alone
+  FlopsRule flops = nullptr;  // of its matrix products, a multiply and an add being two; null: it has none
   cpu::Column cpu = {};
+  cuda::Column cuda = {};  // absent: calls on CUDA are refused
 };
 
 const std::vector<OpDef>& registry();

@@ -19,7 +19,7 @@ void copy(Device& device, const Tensor& x) {
     call.slots.emplace_back(0, 1);
     for (const AttrSpec& spec : def.attrs) call.attrs.push_back(*spec.fallback);
     const Tensor* inputs[] = {&x};
-    const auto results = device.enqueue(std::move(call), inputs);
+    const auto results = device.enqueue(0, std::move(call), inputs);
     device.queue().drain();
   }
 }
@@ -31,7 +31,7 @@ Tensor three(Device& device) {
 
 // A kernel reads one element more than its operand has.
 void overflow() {
-  Device device;
+  Device device(0);
   Tensor x = three(device);
   x.dims = {4};
   copy(device, x);
@@ -39,7 +39,7 @@ void overflow() {
 
 // A kernel reads an operand whose memory went back before the op was queued.
 void useAfterFree() {
-  Device device;
+  Device device(0);
   const Tensor x = three(device);
   x.storage->retainHandle();
   x.storage->releaseHandle();
@@ -54,7 +54,7 @@ void undefined() {
 
 void leak() {
   static Storage* volatile lost = nullptr;
-  Device device;
+  Device device(0);
   lost = new Storage(device.allocator(), Block{});
   lost->retainHandle();
   lost = nullptr;

@@ -16,7 +16,9 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8')
 
 describe('imports go downward only', () => {
   it('in native', () => {
-    const files = ['core', 'ops', 'cpu', 'napi'].flatMap((name) => filesOf(`native/${name}`, /\.(h|cpp|cu)$/))
+    const files = ['core', 'ops', 'cpu', 'cuda', 'napi'].flatMap((name) =>
+      filesOf(`native/${name}`, /\.(h|cuh|cpp|cu)$/),
+    )
     expect(files.length).toBeGreaterThan(40)
     expect(files.flatMap((path) => nativeViolations(path, read(path)))).toEqual([])
   })

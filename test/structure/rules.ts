@@ -23,7 +23,7 @@ const nativeRules: Readonly<Record<NativeFolder, (target: string, path: string) 
     target.startsWith('core/') ||
     /^(cpu|cuda)\/(kernels|column)\.h$/.test(target) ||
     /^(cpu|cuda)\/(\w+\/)?(\w+_)?plan\.h$/.test(target) ||
-    (path === 'native/ops/device.cpp' && /^(cpu|cuda)\/(isa|thread_pool)\.h$/.test(target)),
+    (path === 'native/ops/device.cpp' && /^(cpu|cuda)\/(backend|isa|thread_pool)\.h$/.test(target)),
   // Kernels see the headers that say what a call is and what its family shares, never devices and the list of families.
   cpu: (target) =>
     target.startsWith('core/') || (/^ops\/\w+\.h$/.test(target) && !/(device|families)\.h$/.test(target)),

@@ -35,12 +35,14 @@ function tableOf(facts: Facts): string {
 
 async function runtimeFacts(): Promise<Facts> {
   const { runtimeInfo } = await import('../../device.ts')
+  const { cuda, ...runtime } = runtimeInfo()
   return {
     version: version(),
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
     cores: availableParallelism(),
-    ...runtimeInfo(),
+    ...runtime,
+    cuda: cuda.problem || cuda.devices.map(({ name, major, minor }) => `${name} (${major}.${minor})`),
     memoryBytes: totalmem(),
     freeMemoryBytes: freemem(),
   }

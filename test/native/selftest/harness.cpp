@@ -104,7 +104,7 @@ std::vector<Tensor> Harness::run(const std::string& op, const Inputs& inputs, co
     if (found != inputs.end()) given.push_back(found->second);
   }
   for (const AttrSpec& spec : def.attrs) call.attrs.push_back(attrValue(def, spec, attrs));
-  auto results = device_.enqueue(std::move(call), given);
+  auto results = device_.enqueue(0, std::move(call), given);
   device_.queue().drain();
   if (const auto error = device_.queue().takeError()) throw *error;
   return results;

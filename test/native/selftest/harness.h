@@ -54,7 +54,7 @@ class Harness {
   void compare(const std::string& op, const std::string& what, const Tensor& got, Values<double>& exact,
                const Values<double>& plain);
 
-  Device device_;
+  Device device_{0};
   std::string altered_;
   uint32_t seed_ = 1;
   int checks_ = 0, failures_ = 0;

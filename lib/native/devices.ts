@@ -1,0 +1,46 @@
+import { ConfigError, DeviceError, describe } from '../errors.ts'
+import { addon } from './load.ts'
+
+/** A device's name; `cuda` is `cuda:0`. */
+export type DeviceName = 'cpu' | 'cuda' | `cuda:${number}`
+
+// Number 0 is the CPU, 1 + n is cuda:n, as in native/ops/device.h.
+let defaultNumber = 0
+let saidFallback = false
+
+/** @internal The number of a device, opened on this thread. @throws {DeviceError} that says what is missing for it. */
+export function openDevice(name: DeviceName | 'auto'): number {
+  if (name === 'cpu') return 0
+  if (name === 'auto') return automatic()
+  const index = /^cuda(?::(\d+))?$/.exec(String(name))
+  if (!index) throw new ConfigError(`device: expected auto, cpu, cuda or cuda:<n>, got ${describe(name)}`)
+  const number = 1 + Number(index[1] ?? 0)
+  addon.openDevice(number)
+  return number
+}
+
+function automatic(): number {
+  try {
+    return openDevice('cuda')
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error
+    if (!saidFallback) process.emitWarning(`device 'auto' is the CPU: ${error.message}`, { code: 'DUOFORMER_CPU' })
+    saidFallback = true
+    return 0
+  }
+}
+
+/** @internal */
+export function deviceName(number: number): DeviceName {
+  return number === 0 ? 'cpu' : `cuda:${number - 1}`
+}
+
+/** @internal The number of the device that a tensor is made on: of the given name, else the default. */
+export function deviceNumber(name: DeviceName | undefined): number {
+  return name === undefined ? defaultNumber : openDevice(name)
+}
+
+/** @internal */
+export function setDefaultNumber(number: number): void {
+  defaultNumber = number
+}

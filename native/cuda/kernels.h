@@ -1,0 +1,30 @@
+// Every op that has a CUDA column, one line each: declares its launcher, and its workspace rule where it has one, and
+// makes the column. How operands come is the second argument (column.h).
+#pragma once
+#include "cuda/column.h"
+
+#define DUO_CUDA_KERNEL(name, operands) \
+  namespace launchers {                 \
+  void name(Launch&);                   \
+  }                                     \
+  inline constexpr Column name = {launchers::name, nullptr, Operands::operands};
+#define DUO_CUDA_KERNEL_WITH_WORKSPACE(name, operands)    \
+  namespace launchers {                                   \
+  void name(Launch&);                                     \
+  }                                                       \
+  namespace workspaces {                                  \
+  size_t name(const OpCall&, const Limits&);              \
+  }                                                       \
+  inline constexpr Column name = {launchers::name, workspaces::name, Operands::operands};
+
+// clang-format off
+namespace duo::cuda {
+
+DUO_CUDA_KERNEL(binary, kNative)
+DUO_CUDA_KERNEL(affine, kNative)
+DUO_CUDA_KERNEL(fill, kNative)
+DUO_CUDA_KERNEL(accumulate, kNative)
+DUO_CUDA_KERNEL(scale, kFloat32)
+DUO_CUDA_KERNEL(cast, kNative)
+
+}  // namespace duo::cuda

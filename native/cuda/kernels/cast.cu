@@ -1,0 +1,88 @@
+// Conversion between element types, from strided to dense: the op `cast`, and operands that a kernel wants otherwise.
+#include "cuda/kernels/common.cuh"
+#include "cuda/kernels/walk.cuh"
+
+using namespace duo::cuda;
+
+namespace {
+
+using i32 = int32_t;
+using u8 = uint8_t;
+using i8 = int8_t;
+
+__device__ float widen(f32 x) { return x; }
+__device__ float widen(f16 x) { return toFloat(x); }
+__device__ float widen(bf16 x) { return toFloat(x); }
+__device__ float widen(i32 x) { return float(x); }
+__device__ float widen(u8 x) { return float(x); }
+__device__ float widen(i8 x) { return float(x); }
+
+// Truncates like C, but saturates; NaN becomes 0. The bounds are exact in double.
+template <typename T>
+__device__ T toInteger(float x, double least, double most) {
+  if (x != x) return T(0);
+  return T(fmin(fmax(double(x), least), most));
+}
+
+template <typename To>
+struct Narrow {
+  __device__ static To from(float x) { return fromFloat<To>(x); }
+};
+template <>
+struct Narrow<i32> {
+  __device__ static i32 from(float x) { return toInteger<i32>(x, -2147483648.0, 2147483647.0); }
+};
+template <>
+struct Narrow<u8> {
+  __device__ static u8 from(float x) { return toInteger<u8>(x, 0.0, 255.0); }
+};
+template <>
+struct Narrow<i8> {
+  __device__ static i8 from(float x) { return toInteger<i8>(x, -128.0, 127.0); }
+};
+
+template <typename From, typename To>
+__device__ void castStrided(const From* x, To* y, const Walk& walk, int64_t count) {
+  const bool small = count < (int64_t(1) << 31);
+  for (int64_t i = globalThread(); i < count; i += globalThreads()) {
+    y[i] = Narrow<To>::from(widen(x[offsetOf(walk, i, small)]));
+  }
+}
+
+template <typename T>
+__device__ void copyStrided(const T* x, T* y, const Walk& walk, int64_t count) {
+  const bool small = count < (int64_t(1) << 31);
+  for (int64_t i = globalThread(); i < count; i += globalThreads()) y[i] = x[offsetOf(walk, i, small)];
+}
+
+}  // namespace
+
+#define DUO_CAST(From, To)                                                                        \
+  extern "C" __global__ void cast_##From##_##To(const From* x, To* y, Walk walk, int64_t count) { \
+    castStrided(x, y, walk, count);                                                               \
+  }
+#define DUO_CASTS(From) \
+  DUO_CAST(From, f32)   \
+  DUO_CAST(From, f16)   \
+  DUO_CAST(From, bf16)  \
+  DUO_CAST(From, i32)   \
+  DUO_CAST(From, u8)    \
+  DUO_CAST(From, i8)
+
+DUO_CASTS(f32)
+DUO_CASTS(f16)
+DUO_CASTS(bf16)
+DUO_CASTS(i32)
+DUO_CASTS(u8)
+DUO_CASTS(i8)
+
+// The same type: bits stay, whatever they say. By size of an element.
+extern "C" __global__ void copy_4(const uint32_t* x, uint32_t* y, Walk walk, int64_t count) {
+  copyStrided(x, y, walk, count);
+}
+extern "C" __global__ void copy_2(const uint16_t* x, uint16_t* y, Walk walk, int64_t count) {
+  copyStrided(x, y, walk, count);
+}
+extern "C" __global__ void copy_1(const uint8_t* x, uint8_t* y, Walk walk, int64_t count) {
+  copyStrided(x, y, walk, count);
+}

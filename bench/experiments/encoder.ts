@@ -1,10 +1,12 @@
 // A small ELECTRA encoder: its corpus, pre-training, and fine-tuning. The same code for all that is compared.
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fineTuningOf, type HeadSettings } from '../../lib/cli/training/heads.ts'
 import {
   data,
   device,
   ElectraForJointPreTraining,
+  ElectraForMaskedLM,
   ElectraForPreTraining,
   generatorJson,
   optim,
@@ -15,14 +17,23 @@ import {
 
 export const maxLength = 64
 
-/** Two layers, so that an experiment takes minutes. */
-export function encoderJson(tokenizer: Tokenizer) {
+/**
+ * Two layers, so that an experiment takes minutes. ELECTRA's initial weights of 0.02 are for widths of 256 and more: at this
+ * one, attention would begin as a mean over all tokens, and pre-training spend its time on getting away from there.
+ *
+ * @param dropout of hidden states and attention.
+ */
+export function encoderJson(tokenizer: Tokenizer, dropout: number) {
   return {
     ...{ model_type: 'electra', embedding_size: 128, hidden_size: 128, num_hidden_layers: 2, num_attention_heads: 2 },
-    ...{ intermediate_size: 512, max_position_embeddings: 128 },
+    ...{ intermediate_size: 512, max_position_embeddings: 128, initializer_range: 0.08 },
+    ...{ hidden_dropout_prob: dropout, attention_probs_dropout_prob: dropout },
     ...{ vocab_size: tokenizer.length, pad_token_id: tokenizer.padTokenId },
   }
 }
+
+/** Of fine-tuning, which reads its few rows several times; pre-training reads its text about twice, and goes without. */
+const fineTuningDropout = 0.1
 
 /** Sentences of a document, as far as punctuation between spaces or at a line's end tells. */
 export function sentencesOf(text: string): string[] {
@@ -41,49 +52,60 @@ export async function tokenized(documents: readonly (readonly string[])[], token
   return data.datasetOf(ids)
 }
 
+/** What an encoder learns from text: to fill masked tokens in, or to find those that a generator filled in. */
+export type PretrainingObjective = 'mlm' | 'joint'
+
 export interface PretrainingOptions {
+  readonly objective: PretrainingObjective
   readonly tokenizer: Tokenizer
   readonly documents: data.Dataset<Int32Array[]>
   readonly steps: number
   readonly batchSize: number
+  readonly maskRate: number
   readonly lr: number
   readonly seed: number
 }
 
-/** Pre-trains generator and discriminator together, and saves both to a folder. */
+/** Pre-trains an encoder, and saves it to a folder with its tokenizer and the dropout of fine-tuning. */
 export async function pretrained(folder: string, options: PretrainingOptions): Promise<Measured> {
-  const { tokenizer, documents, steps, batchSize, lr, seed } = options
-  const json = encoderJson(tokenizer)
-  using model = ElectraForJointPreTraining.fromConfigs(
-    parseElectraConfig(generatorJson(json, 1 / 2)),
-    parseElectraConfig(json),
-    { seed },
-  )
+  const { objective: name, tokenizer, documents, steps, batchSize, maskRate, lr, seed } = options
+  using model = modelOf(name, tokenizer, seed)
+  const objective = model instanceof ElectraForMaskedLM ? train.maskedObjective(model) : train.jointObjective(model)
   using optimizer = new optim.AdamW(optim.parameterGroups(model.namedParameters(), { weightDecay: 0.01 }), {
     eps: 1e-6,
   })
   const measured = await measuredRun(
     new train.Trainer({
-      objective: train.jointObjective(model),
-      optimizer,
-      data: data.electraBatches(documents, { tokenizer, batchSize, maxLength, seed }),
-      ...{ lr, seed, maxSteps: steps },
-      schedule: { type: 'electraLinear', warmupSteps: steps / 10, totalSteps: steps },
+      ...{ objective, optimizer, lr, seed, maxSteps: steps },
+      data: data.electraBatches(documents, { tokenizer, batchSize, maxLength, maskRate, seed }),
+      schedule: { type: 'electraLinear', warmupSteps: Math.min(100, steps / 10), totalSteps: steps },
     }),
     (event) => {
       if (event.step % 50 !== 0) return
-      const terms = Object.entries(event.terms).map(([name, value]) => `${name} ${value.toFixed(3)}`)
+      const terms = Object.entries(event.terms).map(([term, value]) => `${term} ${value.toFixed(3)}`)
       console.log(`  step ${event.step}: ${terms.join(', ')}`)
     },
   )
-  await model.savePretrained(folder)
-  for (const part of ['discriminator', 'generator']) await tokenizer.savePretrained(join(folder, part))
+  const encoder = model instanceof ElectraForMaskedLM ? model : model.discriminator
+  await encoder.savePretrained(folder)
+  await tokenizer.savePretrained(folder)
+  const config = join(folder, 'config.json')
+  const { hidden_dropout_prob, attention_probs_dropout_prob } = encoderJson(tokenizer, fineTuningDropout)
+  const saved = { ...JSON.parse(await readFile(config, 'utf8')), hidden_dropout_prob, attention_probs_dropout_prob }
+  await writeFile(config, JSON.stringify(saved))
   return measured
+}
+
+function modelOf(objective: PretrainingObjective, tokenizer: Tokenizer, seed: number) {
+  const json = encoderJson(tokenizer, 0)
+  const config = parseElectraConfig(json)
+  if (objective === 'mlm') return new ElectraForMaskedLM(config, { seed })
+  return ElectraForJointPreTraining.fromConfigs(parseElectraConfig(generatorJson(json, 1 / 2)), config, { seed })
 }
 
 /** Saves the same encoder with random parameters. */
 export async function untrained(folder: string, tokenizer: Tokenizer, seed: number): Promise<void> {
-  using model = new ElectraForPreTraining(parseElectraConfig(encoderJson(tokenizer)), { seed })
+  using model = new ElectraForPreTraining(parseElectraConfig(encoderJson(tokenizer, fineTuningDropout)), { seed })
   await model.savePretrained(folder)
   await tokenizer.savePretrained(folder)
 }

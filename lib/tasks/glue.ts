@@ -1,7 +1,8 @@
 import { roundHalfEven } from '../data/index.ts'
 import { labelField, numberField, textField } from './fields.ts'
-import { binaryF1Score, correlationScore, exactScore, matthewsScore } from './scores.ts'
+import { binaryF1Score, correlationScore, exactScore, matthewsScore, referentScore } from './scores.ts'
 import type { TextTask } from './text-task.ts'
+import { winogradInference } from './wnli.ts'
 
 /** `name field: text field: text`, and the name of the class. */
 export function labelledFormat(
@@ -95,4 +96,5 @@ export const glueTasks: readonly TextTask[] = [
     metric: 'accuracy',
     score: exactScore,
   },
+  { name: 'wnli', maxTargetLength, format: winogradInference, metric: 'accuracy', score: referentScore },
 ]

@@ -2,6 +2,7 @@ import { ConfigError, StateError } from '../errors.ts'
 import {
   type ArrayInput,
   type ElectraForJointPreTraining,
+  type ElectraForMaskedLM,
   ElectraForPreTraining,
   type ElectraJointInputs,
   type FlatArray,
@@ -120,6 +121,29 @@ export function jointObjective(model: ElectraForJointPreTraining): Objective<Ele
   }
 }
 
+/** Trains a masked-language model on the batches of a joint model: it reads the masked ids, and predicts their originals. */
+export function maskedObjective(model: ElectraForMaskedLM): Objective<ElectraJointInputs> {
+  return {
+    model,
+    terms: { mlm: 1 },
+    targets: (batch) => ({ mlm: count(batch.labels, isTarget) }),
+    tokens: realTokens,
+    losses: (batch) => ({ mlm: maskedLoss(model, batch) }),
+  }
+}
+
+function maskedLoss(model: ElectraForMaskedLM, batch: ElectraJointInputs): Tensor {
+  const { maskedInputIds, labels, attentionMask, tokenTypeIds } = batch
+  const { loss } = model.forward({
+    inputIds: maskedInputIds,
+    labels,
+    ...(attentionMask && { attentionMask }),
+    ...(tokenTypeIds && { tokenTypeIds }),
+  })
+  if (!loss) throw new StateError('maskedObjective: expected a loss, got none')
+  return loss
+}
+
 /**
  * The first of two stages: the generator alone learns to fill masked tokens in.
  *
@@ -133,16 +157,7 @@ export function generatorObjective(model: ElectraForJointPreTraining): Objective
     terms: { mlm: 1 },
     targets: (batch) => ({ mlm: count(batch.labels, isTarget) }),
     tokens: realTokens,
-    losses({ maskedInputIds, labels, attentionMask, tokenTypeIds }) {
-      const { loss } = generator.forward({
-        inputIds: maskedInputIds,
-        labels,
-        ...(attentionMask && { attentionMask }),
-        ...(tokenTypeIds && { tokenTypeIds }),
-      })
-      if (!loss) throw new StateError('generatorObjective: expected a loss, got none')
-      return { mlm: loss }
-    },
+    losses: (batch) => ({ mlm: maskedLoss(generator, batch) }),
   }
 }
 

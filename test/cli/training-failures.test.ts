@@ -1,11 +1,11 @@
 // Training where the system refuses: nothing is left half-written, and what was saved before can be gone on from.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeBase } from '../train/bases.ts'
-import { built, duoformer } from './run.ts'
+import { built, duoformer, start } from './run.ts'
 
 let root: string
 const at = (...names: string[]) => join(root, ...names)
@@ -74,6 +74,26 @@ describe('a disk that is full', () => {
     })
     expect([status, stderr]).toEqual([1, expect.stringContaining('ENOSPC')])
   })
+})
+
+it('Ctrl-C waits for the step, a second one for nothing', async () => {
+  const rows = Array.from({ length: 4000 }, (_, i) => `the film ${i} was good\t1`)
+  writeFileSync(at('many.tsv'), `sentence\tlabel\n${rows.join('\n')}\n`)
+  // An evaluation that writes 84 tokens for each of 4,000 rows takes far longer than this test.
+  const args = 'finetune --task sst2 --model t5 --train rows.tsv --eval many.tsv --eval-every 1 --lr 0 --out twice'
+  const { child, ended, until } = start(args.split(' '), { cwd: root })
+  const log = at('twice', 'log.jsonl')
+  while (!existsSync(log) || !readFileSync(log, 'utf8').includes('"step":1'))
+    await new Promise((wake) => setTimeout(wake, 10))
+  child.kill('SIGINT')
+  await until('once more ends it at once')
+  await new Promise((wake) => setTimeout(wake, 300))
+  expect(child.exitCode).toBe(null)
+  const begun = performance.now()
+  child.kill('SIGINT')
+  expect((await ended).code).toBe(130)
+  expect(performance.now() - begun).toBeLessThan(2000)
+  expect(readdirSync(at('twice'))).not.toContain('model.safetensors')
 })
 
 describe('what is missing or broken', () => {

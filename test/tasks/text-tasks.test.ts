@@ -15,6 +15,42 @@ const formats: readonly (readonly [name: string, row: Row, input: string, target
   ['qnli', { question: 'Q?', sentence: 'S.', label: 0 }, 'qnli question: Q? sentence: S.', 'entailment'],
   ['rte', { sentence1: 'A.', sentence2: 'B.', label: 1 }, 'rte sentence1: A. sentence2: B.', 'not_entailment'],
   ['rte', { premise: 'P.', hypothesis: 'H.', label: 0 }, 'rte hypothesis: H. premise: P.', 'entailment'],
+  [
+    'wnli',
+    { sentence1: 'The fish ate the worm. It was tasty.', sentence2: 'The worm was tasty.', label: 1 },
+    'wsc: The fish ate the worm. *It* was tasty.',
+    'The worm',
+  ],
+  [
+    'wnli',
+    {
+      sentence1: 'I stuck a pin through a carrot. When I pulled the pin out, it had a hole.',
+      sentence2: 'The carrot had a hole.',
+      label: 1,
+    },
+    'wsc: I stuck a pin through a carrot. When I pulled the pin out, *it* had a hole.',
+    'The carrot',
+  ],
+  [
+    'wnli',
+    {
+      sentence1: "The trophy doesn't fit. Tom said he saw her, and took his bag.",
+      sentence2: "Tom said he saw her, and took Ann's bag.",
+      label: 0,
+    },
+    "wsc: The trophy doesn't fit. Tom said he saw her, and took *his* bag.",
+    'Ann',
+  ],
+  [
+    'wnli',
+    {
+      sentence1: 'Bob paid for Charlie, and thanked him.',
+      sentence2: 'Bob paid for Charlie, and thanked Charlie.',
+      label: 1,
+    },
+    'wsc: Bob paid for Charlie, and thanked *him* .',
+    'Charlie',
+  ],
   ['boolq', { question: 'q', passage: 'P.', label: true }, 'boolq passage: P. question: q', 'True'],
   ['cb', { premise: 'P.', hypothesis: 'H.', label: 1 }, 'cb hypothesis: H. premise: P.', 'contradiction'],
   [
@@ -134,6 +170,7 @@ describe('formats', () => {
       { text: 'a b c', span1_text: 'a', span2_text: 'x', span2_index: 1 },
       'expected "x" as word 1 of text, got b',
     ],
+    ['wnli', { sentence1: 'No one is here.', sentence2: 'A worm is here.' }, 'the same with a pronoun replaced'],
     ['dpr', { sentence: 'a b', pronoun: 'it', candidates: ['a', 'b'], label: 0 }, 'expected "it" in sentence'],
   ])('%s refuses %j', (name, row, message) => {
     const format = () => tasks.textTask(name).format(row)

@@ -19,7 +19,7 @@ import {
   evaluateObjective,
   generatorObjective,
   jointObjective,
-  lossObjective,
+  maskedObjective,
   type Objective,
   startDiscriminator,
 } from '../../train/index.ts'
@@ -117,14 +117,7 @@ class ElectraRun {
       ? await ElectraForMaskedLM.fromPretrained(from)
       : new ElectraForMaskedLM(parseElectraConfig(await this.#json()), { seed })
     expectFitting(this.tokenizer, model.config.vocabSize)
-    const inner = lossObjective<{ inputIds: ElectraBatch['inputIds'] }>(model)
-    const objective: Objective<ElectraBatch> = {
-      ...{ model, terms: { loss: 1 } },
-      targets: (batch) => inner.targets(shown(batch)),
-      tokens: (batch) => inner.tokens(shown(batch)),
-      losses: (batch) => inner.losses(shown(batch)),
-    }
-    const { reason } = await this.#train(objective)
+    const { reason } = await this.#train(maskedObjective(model))
     if (reason === 'aborted') return
     await model.savePretrained(out)
     await this.console.print(`saved: ${out}`)
@@ -198,9 +191,4 @@ class ElectraRun {
       this.console,
     )
   }
-}
-
-/** As a masked-language model reads it. */
-function shown({ maskedInputIds, attentionMask, tokenTypeIds, labels }: ElectraBatch) {
-  return { inputIds: maskedInputIds, attentionMask, tokenTypeIds, labels }
 }

@@ -1,5 +1,5 @@
-// npm run bench -- [ops] [gemm] [attention] [load] [models [--threads 2,1] [--only TEXT] [--seconds 1.5]]
-// Without names: all but models, which takes long.
+// npm run bench -- [ops] [gemm] [attention] [load] [profile] [models]
+// Of the last two: [--threads 2,1] [--only TEXT] [--seconds 1.5]. Without names: all but those, which take long.
 import { parseArgs } from 'node:util'
 import { runtimeInfo } from '../lib/index.ts'
 import { benchAttention } from './attention.ts'
@@ -7,6 +7,7 @@ import { benchGemm } from './gemm.ts'
 import { benchLoad } from './load.ts'
 import { benchModels } from './models/index.ts'
 import { benchOps } from './ops.ts'
+import { benchProfile } from './profile/index.ts'
 
 const { values, positionals: names } = parseArgs({
   allowPositionals: true,
@@ -28,7 +29,8 @@ const benches: Record<string, () => Promise<void>> = {
   gemm: benchGemm,
   load: benchLoad,
 }
-const all: Record<string, () => Promise<void>> = { ...benches, models }
+const profile = () => benchProfile({ threads: values.threads.split(',').map(Number), only: values.only })
+const all: Record<string, () => Promise<void>> = { ...benches, models, profile }
 
 const unknown = names.filter((name) => !(name in all))
 if (unknown.length > 0) {

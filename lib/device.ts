@@ -21,6 +21,10 @@ export interface OpCounter {
    * Pairs that causal attention hides are not counted, but where positions are given, which only the device reads.
    */
   flops: number
+  /** Bytes of all operands once, and of those that are updated twice; of tables all rows, however few are read. */
+  bytes: number
+  /** That calls took so far; those that have not run yet took none. */
+  seconds: number
 }
 
 /** A place where tensors live and ops run. Get one from `device()`. */

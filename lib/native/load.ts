@@ -22,7 +22,7 @@ interface Addon {
   read(handle: number): Promise<Float32Array | Int32Array | Uint8Array | Int8Array>
   synchronize(): Promise<void>
   memory(): { live: number; cached: number; peak: number; tensors: number }
-  counters(): Record<string, { calls: number; flops: number }>
+  counters(): Record<string, { calls: number; flops: number; bytes: number; seconds: number }>
   resetCounters(): void
   setMemoryLimit(bytes: number): void
   resetPeak(): void

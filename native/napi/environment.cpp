@@ -325,7 +325,7 @@ Napi::Value Environment::setMemoryLimit(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// counters(): { <name of op>: { calls, flops } }, of ops that were called
+// counters(): { <name of op>: { calls, flops, bytes, seconds } }, of ops that were called
 Napi::Value Environment::counters(const Napi::CallbackInfo& info) {
   auto result = Napi::Object::New(info.Env());
   const auto counts = device_->counts();
@@ -334,6 +334,8 @@ Napi::Value Environment::counters(const Napi::CallbackInfo& info) {
     auto count = Napi::Object::New(info.Env());
     count.Set("calls", double(counts[i].calls));
     count.Set("flops", counts[i].flops);
+    count.Set("bytes", counts[i].bytes);
+    count.Set("seconds", double(device_->nanoseconds(i)) * 1e-9);
     result.Set(registry()[i].name, count);
   }
   return result;

@@ -1,6 +1,7 @@
 #include "ops/device.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -24,19 +25,24 @@ void checkMarks(const char* name, const Storages& reads, const Queue& queue) {
 
 class OpTask final : public Task {
  public:
-  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, cpu::ThreadPool* pool)
+  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, cpu::ThreadPool* pool,
+         std::atomic<uint64_t>& nanoseconds)
       : number_(number),
         call_(std::move(call)),
         staging_(staging),
         reads_(std::move(reads)),
         writes_(std::move(writes)),
-        pool_(pool) {}
+        pool_(pool),
+        nanoseconds_(nanoseconds) {}
 
   void run(Queue& queue) override {
     try {
       checkMarks(call_.def.name, reads_, queue);
       cpu::setCurrentPool(pool_);
+      const auto start = std::chrono::steady_clock::now();
       cpu::run(call_, staging_);
+      const std::chrono::nanoseconds time = std::chrono::steady_clock::now() - start;
+      nanoseconds_.fetch_add(uint64_t(time.count()), std::memory_order_relaxed);
     } catch (const Error& error) {
       markResults(queue.epoch());
       Error located(error.code(), error.what() + inputShapes());
@@ -70,7 +76,21 @@ class OpTask final : public Task {
   Storages reads_;   // of call_.inputs
   Storages writes_;  // of the outputs that are wanted
   cpu::ThreadPool* pool_;
+  std::atomic<uint64_t>& nanoseconds_;
 };
+
+double bytesOf(const OpCall& call) {
+  double bytes = 0;
+  const auto add = [&](const TensorArg& arg, int times) {
+    if (arg.present) bytes += times * double(arg.count()) * double(sizeOf(arg.dtype));
+  };
+  for (size_t i = 0; i < call.slots.size(); ++i) {
+    const auto [first, count] = call.slots[i];
+    for (int j = first; j < first + count; ++j) add(call.inputs[j], call.def.inputs[i].mutated ? 2 : 1);
+  }
+  for (const TensorArg& out : call.outputs) add(out, 1);
+  return bytes;
+}
 
 class UploadTask final : public Task {
  public:
@@ -224,7 +244,10 @@ void setCpuThreads(int threads) {
   cpu::ThreadPool::setThreads(threads);
 }
 
-Device::Device() : counts_(registry().size()), pool_(cpu::ThreadPool::acquire()) {
+Device::Device()
+    : counts_(registry().size()),
+      nanoseconds_(std::make_unique<std::atomic<uint64_t>[]>(registry().size())),
+      pool_(cpu::ThreadPool::acquire()) {
   const char* wanted = std::getenv("DUOFORMER_CHECKED_MEMORY");
   const bool checked = wanted && std::string_view(wanted) == "1";
   if (checked) {
@@ -237,6 +260,11 @@ Device::Device() : counts_(registry().size()), pool_(cpu::ThreadPool::acquire())
 }
 
 Device::~Device() { queue_.stop(); }
+
+void Device::resetCounts() {
+  counts_.assign(counts_.size(), {});
+  for (size_t i = 0; i < counts_.size(); ++i) nanoseconds_[i] = 0;
+}
 
 Tensor Device::empty(const Dims& dims, DType dtype, const char* op) {
   int64_t bytes;
@@ -297,11 +325,13 @@ std::vector<Tensor> Device::enqueue(OpCall call, std::span<const Tensor* const> 
     call.workspace = workspace.data;
   }
   char* stagingArea = staging > 0 ? static_cast<char*>(call.workspace) + own : nullptr;
-  OpCount& count = counts_[size_t(&call.def - registry().data())];
+  const size_t number = size_t(&call.def - registry().data());
+  OpCount& count = counts_[number];
   ++count.calls;
+  count.bytes += bytesOf(call);
   if (call.def.flops) count.flops += call.def.flops(call);
   queue_.submit(std::make_unique<OpTask>(++calls_, std::move(call), stagingArea, std::move(reads), std::move(writes),
-                                         pool_.get()));
+                                         pool_.get(), nanoseconds_[number]));
   if (workspace.data) allocator_->give(workspace);
   return results;
 }

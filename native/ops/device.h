@@ -1,5 +1,6 @@
 // A device as one Node environment uses it: its memory, its queue, and the way from a checked call to a queued task.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
@@ -21,6 +22,7 @@ class ThreadPool;
 struct OpCount {
   uint64_t calls = 0;
   double flops = 0;
+  double bytes = 0;  // of all operands once, of those that are updated twice
 };
 
 class Device {
@@ -50,12 +52,16 @@ class Device {
   Queue& queue() { return queue_; }
   // By the op's number in the registry, since the start or the last reset.
   std::span<const OpCount> counts() const { return counts_; }
-  void resetCounts() { counts_.assign(counts_.size(), {}); }
+  // Nanoseconds that op `number` ran for, so far.
+  uint64_t nanoseconds(size_t number) const { return nanoseconds_[number].load(std::memory_order_relaxed); }
+  void resetCounts();
   uint64_t calls() const { return calls_; }  // ops enqueued so far; an error names its call by this number
 
  private:
   uint64_t calls_ = 0;
   std::vector<OpCount> counts_;
+  // By the op's number; the queue's thread adds to them.
+  std::unique_ptr<std::atomic<uint64_t>[]> nanoseconds_;
   std::shared_ptr<cpu::ThreadPool> pool_;
   std::unique_ptr<MemorySource> memory_;
   Queue queue_;  // before the allocator: it is gone last, when no task can touch a block

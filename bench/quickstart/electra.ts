@@ -31,8 +31,8 @@ const sizes = {
   attention_probs_dropout_prob: 0,
 }
 const maxLength = 128
-const pretraining = { batchSize: 8, steps: 1000, lr: 1e-3 }
-const fineTuning = { batchSize: 16, epochs: 4, lr: 1e-3 }
+const pretraining = { batchSize: 8, steps: 900, lr: 1e-3 }
+const fineTuning = { batchSize: 16, epochs: 3, lr: 1e-3 }
 
 export interface PretrainedElectra {
   readonly tokenizer: Tokenizer

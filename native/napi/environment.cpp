@@ -118,7 +118,11 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
     if (!e) return;
     auto* wait = static_cast<Wait*>(data);
     Napi::HandleScope scope(e);
-    wait->owner->settle(e, wait);
+    try {
+      wait->owner->settle(e, wait);
+    } catch (const Napi::Error&) {
+      // A worker that is being terminated runs no JavaScript any more, and nobody waits for its promises.
+    }
   };
   napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, settle, &settled_);
   napi_unref_threadsafe_function(env, settled_);

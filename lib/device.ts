@@ -24,6 +24,10 @@ export interface OpCounter {
    * Pairs that causal attention hides are not counted, but where positions are given, which only the device reads.
    */
   flops: number
+  /** Bytes of all operands once, and of those that are updated twice; of tables all rows, however few are read. */
+  bytes: number
+  /** That calls took so far; those that have not run yet took none. */
+  seconds: number
 }
 
 /** A place where tensors live and ops run. Get one from `device()`. */
@@ -86,8 +90,7 @@ export type { Device }
 const opened = new Map<number, Device>()
 
 /**
- * @param name `cuda` is `cuda:0`. 'auto' (the default) is `cuda` where that can be used, else the CPU, which is then said
- *   once by a warning of the process.
+ * @param name `cuda` is `cuda:0`. 'auto' (the default) is the CPU, as long as not all ops have CUDA kernels.
  * @throws {DeviceError} when that device cannot be used: it says what is missing.
  */
 export function device(name: DeviceName | 'auto' = 'auto'): Device {

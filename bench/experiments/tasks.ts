@@ -16,9 +16,9 @@ import {
 } from './encoder.ts'
 import type { Experiment } from './main.ts'
 
-const pretraining = { objective: 'mlm', steps: 1800, batchSize: 32, maskRate: 0.25, lr: 1e-3, seed: 1 } as const
+const pretraining = { objective: 'mlm', steps: 3000, batchSize: 32, maskRate: 0.25, lr: 1e-3, seed: 1 } as const
 const vocabSize = 6000
-const fineTuning = { batchSize: 32, rates: [1e-3, 3e-3], seeds: [1, 2] }
+const fineTuning = { batchSize: 32, rates: [5e-4, 1e-3, 2e-3], seeds: [1, 2, 3] }
 
 type Arm = 'from scratch' | 'pre-trained'
 

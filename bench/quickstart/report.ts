@@ -42,6 +42,7 @@ export function reportOf(findings: Findings): { page: string; lines: string[] } 
     html`<p class="soft">State of the Union addresses, 1790 to 2021: ${counts.addresses[0] as number} addresses to train on, ${counts.addresses[1] as number} held out, whole ones; ${counts.passages[0] as number} labelled passages to fine-tune on, ${counts.passages[1] as number} to score. ${runtime.threads} threads, ${runtime.isa}; everything here took ${train.duration(seconds)} minutes and was measured in this run.</p>`,
     html`<h2>When was it said, and by which party?</h2>`,
     train.table(head, rows),
+    html`<p>${verdict(accuracy)}</p>`,
     html`<h2>T5 fills masked spans</h2>`,
     ...fills.map(
       ({ before, was, after, text }) =>
@@ -65,6 +66,7 @@ export function reportOf(findings: Findings): { page: string; lines: string[] } 
     '',
     `Held-out accuracy (${counts.passages[1]} passages of ${counts.addresses[1]} addresses that no model has seen)`,
     columns([head, ...rows]),
+    verdict(accuracy),
     '',
     'T5 fills masked spans:',
     ...fills.map(({ before, was, after, text }) => `  ${before} [${text}] ${after}   (it was: ${was})`),
@@ -80,6 +82,20 @@ export function reportOf(findings: Findings): { page: string; lines: string[] } 
     `Done in ${train.duration(seconds)} minutes.`,
   ]
   return { page: train.page('duoformer quickstart', body), lines }
+}
+
+/** Minutes of pre-training are few: what they brought is said, whatever it is. */
+function verdict(accuracy: Findings['accuracy']): string {
+  const gains = accuracy.flatMap(({ label, electra, t5 }) => [
+    `ELECTRA ${label} ${signed(electra)}`,
+    `T5 ${label} ${signed(t5)}`,
+  ])
+  return `Pre-training brought, in points of accuracy: ${gains.join(', ')}. It took about a minute for each model; published models took days.`
+}
+
+function signed({ pretrained, scratch }: Compared): string {
+  const points = 100 * (pretrained - scratch)
+  return `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(1)}`
 }
 
 function detectionAuc(detections: readonly Detection[]): number {

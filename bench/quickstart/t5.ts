@@ -26,7 +26,7 @@ const sizes = {
   dropout_rate: 0,
 }
 const maxLength = 128
-const pretraining = { batchSize: 32, steps: 360, lr: 1e-2 }
+const pretraining = { batchSize: 16, steps: 450, lr: 1e-2 }
 const fineTuning = { batchSize: 16, epochs: 2, lr: 5e-3 }
 
 export interface PretrainedT5 {

@@ -13,6 +13,7 @@ import {
   FeedForward,
   type KeysAndValues,
   Linear,
+  LinearWeight,
   normal,
   PackedRows,
   type ParameterBuilder,
@@ -445,6 +446,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
   #generationText: string | undefined
   /** (vocabSize, dModel): the embedding itself, or a matrix of its own. */
   readonly #head: Tensor
+  readonly #headWeight: LinearWeight
 
   constructor(config: T5Config, options?: ModelOptions) {
     super(config, options)
@@ -454,6 +456,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
     this.#head = config.tieWordEmbeddings
       ? this.trunk.shared.weight
       : new Linear(this.build.at('lmHead'), { inputs: dModel, outputs: vocabSize, init }).weight
+    this.#headWeight = this.build.owns(new LinearWeight(this.#head))
     this.generationConfig = this.#generationConfig(null)
   }
 
@@ -553,7 +556,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
       const wanted = inputs.outputLogits ?? labels === null
       return {
         loss: labels && this.#loss(hidden, packed(labels.data, rows.packing.index)),
-        logits: wanted ? rows.unpack(ops.linear(hidden, this.#head)) : null,
+        logits: wanted ? rows.unpack(ops.linear(hidden, this.#headWeight.for(hidden))) : null,
         ...seenBy(encoded, decoded),
       }
     })
@@ -561,7 +564,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
 
   /** @param hidden (N, dModel), after the decoder's final norm. @returns (N, vocabSize). */
   logits(hidden: Tensor): Tensor {
-    return ops.linear(this.#scaled(hidden), this.#head)
+    return ops.linear(this.#scaled(hidden), this.#headWeight.for(hidden))
   }
 
   #encoded(op: string, { inputIds, shape, attentionMask, encoderOutputs }: T5Inputs, run: T5Run) {

@@ -34,7 +34,7 @@ interface Addon {
   transfer(handle: number, device: number): number
   synchronize(device: number): Promise<void>
   memory(device: number): { live: number; cached: number; peak: number; tensors: number }
-  counters(device: number): Record<string, { calls: number; flops: number }>
+  counters(device: number): Record<string, { calls: number; flops: number; bytes: number; seconds: number }>
   resetCounters(device: number): void
   setMemoryLimit(device: number, bytes: number): void
   resetPeak(device: number): void

@@ -1,7 +1,9 @@
 import { differentiable } from '../autograd/differentiable.ts'
 import type { EpilogueOptions } from '../ops/index.ts'
 import * as ops from '../ops/index.ts'
+import { PackedWeight } from '../ops/index.ts'
 import type { Tensor } from '../tensor.ts'
+import { LinearWeight } from './linear-weight.ts'
 import { type Init, type ParameterBuilder, type ParameterGroup, zeros } from './parameters.ts'
 
 export interface LinearOptions {
@@ -16,15 +18,17 @@ export interface LinearOptions {
 export class Linear {
   readonly weight: Tensor
   readonly bias: Tensor | null
+  readonly #weight: LinearWeight
 
   constructor(build: ParameterBuilder, { inputs, outputs, init, bias = false }: LinearOptions) {
     this.weight = build.parameter('weight', [outputs, inputs], init)
+    this.#weight = build.owns(new LinearWeight(this.weight))
     this.bias = bias ? build.parameter('bias', [outputs], zeros) : null
   }
 
   /** @param x (N, inputs). @returns (N, outputs), after what `epilogue` asks for. */
   forward(x: Tensor, epilogue: EpilogueOptions = {}): Tensor {
-    return ops.linear(x, this.weight, { ...epilogue, bias: this.bias })
+    return ops.linear(x, this.#weight.for(x), { ...epilogue, bias: this.bias })
   }
 }
 
@@ -37,6 +41,7 @@ export interface LinearGroupOptions extends Omit<LinearOptions, 'init'> {
 export class LinearGroup {
   readonly #weight: ParameterGroup
   readonly #bias: ParameterGroup | null
+  readonly #inferenceWeight: LinearWeight
 
   constructor(
     build: ParameterBuilder,
@@ -48,12 +53,15 @@ export class LinearGroup {
     const groups = build.groups(layers, bias ? [weight, biases] : [weight])
     this.#weight = groups[0] as ParameterGroup
     this.#bias = groups[1] ?? null
+    this.#inferenceWeight = build.owns(new LinearWeight(this.#weight.whole))
   }
 
   /** @param x (N, inputs). @returns (N, layers · outputs), the layers' results side by side. */
   forward(x: Tensor): Tensor {
     const whole = ({ parts, whole: tensor }: ParameterGroup) => wholeOf(parts, tensor)
-    return ops.linear(x, whole(this.#weight), { bias: this.#bias && whole(this.#bias) })
+    const weight = this.#inferenceWeight.for(x)
+    const read = weight instanceof PackedWeight ? weight : whole(this.#weight)
+    return ops.linear(x, read, { bias: this.#bias && whole(this.#bias) })
   }
 }
 

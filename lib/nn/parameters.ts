@@ -26,8 +26,8 @@ export interface ParameterSource {
 interface Assembly {
   readonly source: ParameterSource
   readonly parameters: Map<string, Tensor>
-  /** Tensors that parameters are views of. */
-  readonly storage: Tensor[]
+  /** Tensors that parameters are views of, and what layers keep beside them. */
+  readonly owned: Disposable[]
   sites: number
 }
 
@@ -59,7 +59,7 @@ export class ParameterBuilder {
 
   /** @param firstSite number of the first place that draws random numbers: another model of one step has those below. */
   static from(source: ParameterSource, firstSite = 0): ParameterBuilder {
-    return new ParameterBuilder({ source, parameters: new Map(), storage: [], sites: firstSite }, '')
+    return new ParameterBuilder({ source, parameters: new Map(), owned: [], sites: firstSite }, '')
   }
 
   /** The builder of a layer inside this one. */
@@ -107,11 +107,17 @@ export class ParameterBuilder {
         loaded.push(this.#assembly.source.load(`${this.#prefix}${layer}.${name}`, shape, inits[i] as Init))
       })
       const whole = keep(concat(loaded, 0))
-      this.#assembly.storage.push(whole)
+      this.#assembly.owned.push(whole)
       return whole
     } finally {
       for (const tensor of loaded) tensor.dispose()
     }
+  }
+
+  /** Leaves the disposal of what a layer keeps to the model. */
+  owns<T extends Disposable>(kept: T): T {
+    this.#assembly.owned.push(kept)
+    return kept
   }
 
   /** Number of the next place that draws random numbers. */
@@ -130,7 +136,7 @@ export class ParameterBuilder {
       tensor.grad = null
       tensor.dispose()
     }
-    for (const tensor of this.#assembly.storage) tensor.dispose()
+    for (const owned of this.#assembly.owned) owned[Symbol.dispose]()
   }
 
   #register(path: string, storage: Tensor, shape: readonly number[], offset: number): Tensor {

@@ -66,7 +66,13 @@ void gemm(const OpCall& call) {
                 .b = {},
                 .packedB = dataOf(call, "packedB"),
                 .epilogue = epilogueOf(call, dropout)};
-  if (b.present) whole.b = viewOf(b);
+  const bool narrow = b.present && b.dtype != DType::kFloat32;
+  if (narrow) {
+    const int rank = b.dims.rank();
+    whole.narrowB = {b.as<const uint16_t>(), b.dtype, b.strides[rank - 2], b.strides[rank - 1]};
+  } else if (b.present) {
+    whole.b = viewOf(b);
+  }
   int64_t rows, stride, batch = y.count() / (m * n);
   if ((!b.present || b.dims.rank() == 2) && flattenRows(a, rows, stride)) {
     whole.m = rows, whole.a.rowStride = stride, batch = 1;
@@ -78,7 +84,11 @@ void gemm(const OpCall& call) {
     Product product = whole;
     if (batch > 1) {
       product.a.data += matrixOffset(a, matrix);
-      if (b.present) product.b.data += matrixOffset(b, matrix);
+      if (narrow) {
+        product.narrowB.data += matrixOffset(b, matrix);
+      } else if (b.present) {
+        product.b.data += matrixOffset(b, matrix);
+      }
       product.epilogue = whole.epilogue.fromRow(matrix * m);
     }
     multiplyItem(product, grid, index % grid.items(), call.scratch<float>() + worker * scratch);

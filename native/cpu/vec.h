@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/half.h"
+
 #if defined(DUO_ISA_AVX2) || defined(DUO_ISA_AVX512)
 #include <immintrin.h>
 #elif defined(DUO_ISA_NEON)
@@ -96,6 +98,7 @@ struct Vec<float> {
     return {_mm256_permute2f128_ps(_mm256_unpacklo_ps(a.v, b.v), _mm256_unpackhi_ps(a.v, b.v), 0x31)};
   }
 
+  static Vec loadFloat16(const uint16_t* p) { return {_mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p))}; }
   static Vec loadBFloat16(const uint16_t* p) {
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16))};
   }
@@ -170,6 +173,7 @@ struct Vec<float> {
     return {_mm512_permutex2var_ps(a.v, from, b.v)};
   }
 
+  static Vec loadFloat16(const uint16_t* p) { return {_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p))}; }
   static Vec loadBFloat16(const uint16_t* p) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16))};
   }
@@ -239,6 +243,7 @@ struct Vec<float> {
   friend Vec zipLow(Vec a, Vec b) { return {vzip1q_f32(a.v, b.v)}; }
   friend Vec zipHigh(Vec a, Vec b) { return {vzip2q_f32(a.v, b.v)}; }
 
+  static Vec loadFloat16(const uint16_t* p) { return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))}; }
   static Vec loadBFloat16(const uint16_t* p) { return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16))}; }
 
   friend float sum(Vec a) { return vaddvq_f32(a.v); }
@@ -290,6 +295,7 @@ struct Vec<float> {
   friend Vec zipLow(Vec a, Vec) { return a; }
   friend Vec zipHigh(Vec, Vec b) { return b; }
 
+  static Vec loadFloat16(const uint16_t* p) { return {floatFromFloat16(*p)}; }
   static Vec loadBFloat16(const uint16_t* p) {
     const uint32_t bits = uint32_t(*p) << 16;
     float x;

@@ -123,7 +123,11 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
     if (!e) return;
     auto* wait = static_cast<Wait*>(data);
     Napi::HandleScope scope(e);
-    wait->owner->settle(e, wait);
+    try {
+      wait->owner->settle(e, wait);
+    } catch (const Napi::Error&) {
+      // A worker that is being terminated runs no JavaScript any more, and nobody waits for its promises.
+    }
   };
   napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, nullptr, settle, &settled_);
   napi_unref_threadsafe_function(env, settled_);
@@ -379,15 +383,18 @@ Napi::Value Environment::setMemoryLimit(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// counters(): { <name of op>: { calls, flops } }, of ops that were called
+// counters(): { <name of op>: { calls, flops, bytes, seconds } }, of ops that were called
 Napi::Value Environment::counters(const Napi::CallbackInfo& info) {
   auto result = Napi::Object::New(info.Env());
-  const auto counts = deviceOf(info[0]).counts();
+  Device& device = deviceOf(info[0]);
+  const auto counts = device.counts();
   for (size_t i = 0; i < counts.size(); ++i) {
     if (counts[i].calls == 0) continue;
     auto count = Napi::Object::New(info.Env());
     count.Set("calls", double(counts[i].calls));
     count.Set("flops", counts[i].flops);
+    count.Set("bytes", counts[i].bytes);
+    count.Set("seconds", double(device.nanoseconds(i)) * 1e-9);
     result.Set(registry()[i].name, count);
   }
   return result;

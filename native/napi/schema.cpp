@@ -23,7 +23,7 @@ void printList(std::ostream& out, const char* name, const List& list, const Prin
 }
 
 const char* nameOf(Kind kind) {
-  constexpr const char* kNames[] = {"float", "float32", "int32", "uint8", "any"};
+  constexpr const char* kNames[] = {"float", "float", "float32", "int32", "uint8", "any"};
   return kNames[int(kind)];
 }
 

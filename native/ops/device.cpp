@@ -1,6 +1,7 @@
 #include "ops/device.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <future>
 #include <new>
@@ -24,18 +25,23 @@ void checkMarks(const char* name, const Storages& reads, const Queue& queue) {
 
 class OpTask final : public Task {
  public:
-  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, Backend& backend)
+  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, Backend& backend,
+         std::atomic<uint64_t>& nanoseconds)
       : number_(number),
         call_(std::move(call)),
         staging_(staging),
         reads_(std::move(reads)),
         writes_(std::move(writes)),
-        backend_(backend) {}
+        backend_(backend),
+        nanoseconds_(nanoseconds) {}
 
   void run(Queue& queue) override {
     try {
       checkMarks(call_.def.name, reads_, queue);
+      const auto start = std::chrono::steady_clock::now();
       backend_.run(call_, staging_, number_);
+      const std::chrono::nanoseconds time = std::chrono::steady_clock::now() - start;
+      nanoseconds_.fetch_add(uint64_t(time.count()), std::memory_order_relaxed);
     } catch (const Error& error) {
       markResults(queue.epoch());
       Error located(error.code(), error.what() + inputShapes());
@@ -69,7 +75,21 @@ class OpTask final : public Task {
   Storages reads_;   // of call_.inputs
   Storages writes_;  // of the outputs that are wanted
   Backend& backend_;
+  std::atomic<uint64_t>& nanoseconds_;
 };
+
+double bytesOf(const OpCall& call) {
+  double bytes = 0;
+  const auto add = [&](const TensorArg& arg, int times) {
+    if (arg.present) bytes += times * double(arg.count()) * double(sizeOf(arg.dtype));
+  };
+  for (size_t i = 0; i < call.slots.size(); ++i) {
+    const auto [first, count] = call.slots[i];
+    for (int j = first; j < first + count; ++j) add(call.inputs[j], call.def.inputs[i].mutated ? 2 : 1);
+  }
+  for (const TensorArg& out : call.outputs) add(out, 1);
+  return bytes;
+}
 
 class UploadTask final : public Task {
  public:
@@ -218,7 +238,10 @@ CudaRuntime cudaRuntime() {
   return runtime;
 }
 
-Device::Device(int number) : number_(number), counts_(registry().size()) {
+Device::Device(int number)
+    : number_(number),
+      counts_(registry().size()),
+      nanoseconds_(std::make_unique<std::atomic<uint64_t>[]>(registry().size())) {
   backend_ = number == 0 ? cpu::makeBackend(queue_) : cuda::makeBackend(number - 1);
   allocator_ = std::make_unique<Allocator>(
       backend_->memory(), backend_->capacity(), [this] { drain(); }, backend_->caching());
@@ -242,6 +265,11 @@ void Device::drain() {
   };
   queue_.submit(std::make_unique<SettleTask>(*backend_));
   queue_.drain();
+}
+
+void Device::resetCounts() {
+  counts_.assign(counts_.size(), {});
+  for (size_t i = 0; i < counts_.size(); ++i) nanoseconds_[i] = 0;
 }
 
 Tensor Device::empty(const Dims& dims, DType dtype, const char* op) {
@@ -312,11 +340,13 @@ std::vector<Tensor> Device::enqueue(uint64_t number, OpCall call, std::span<cons
     call.workspace = workspace.data;
   }
   char* stagingArea = staging > 0 ? static_cast<char*>(call.workspace) + own : nullptr;
-  OpCount& count = counts_[size_t(&call.def - registry().data())];
+  const size_t op = size_t(&call.def - registry().data());
+  OpCount& count = counts_[op];
   ++count.calls;
+  count.bytes += bytesOf(call);
   if (call.def.flops) count.flops += call.def.flops(call);
-  queue_.submit(
-      std::make_unique<OpTask>(number, std::move(call), stagingArea, std::move(reads), std::move(writes), *backend_));
+  queue_.submit(std::make_unique<OpTask>(number, std::move(call), stagingArea, std::move(reads), std::move(writes),
+                                         *backend_, nanoseconds_[op]));
   if (workspace.data) allocator_->give(workspace);
   return results;
 }

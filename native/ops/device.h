@@ -1,5 +1,6 @@
 // A device as one Node environment uses it: its memory, its queue, and the way from a checked call to a queued task.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
@@ -18,6 +19,7 @@ namespace duo {
 struct OpCount {
   uint64_t calls = 0;
   double flops = 0;
+  double bytes = 0;  // of all operands once, of those that are updated twice
 };
 
 class Device {
@@ -53,7 +55,9 @@ class Device {
   Queue& queue() { return queue_; }
   // By the op's number in the registry, since the start or the last reset.
   std::span<const OpCount> counts() const { return counts_; }
-  void resetCounts() { counts_.assign(counts_.size(), {}); }
+  // Nanoseconds that op `number` ran for, so far; of a device that runs on its own, that starting it took.
+  uint64_t nanoseconds(size_t number) const { return nanoseconds_[number].load(std::memory_order_relaxed); }
+  void resetCounts();
   // Whether float32 products of ops enqueued from here on may round their operands to tf32.
   void setTf32(bool allowed) { tf32_ = allowed; }
 
@@ -63,6 +67,8 @@ class Device {
   const int number_;
   bool tf32_ = false;
   std::vector<OpCount> counts_;
+  // By the op's number; the queue's thread adds to them.
+  std::unique_ptr<std::atomic<uint64_t>[]> nanoseconds_;
   Queue queue_;  // before the allocator: it is gone last, when no task can touch a block
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Allocator> allocator_;

@@ -90,7 +90,7 @@ void registerGemm(std::vector<OpDef>& ops) {
   ops.push_back({
       .name = "gemm",  // y (..., M, N)
       .inputs = {{"a", "... M K", Kind::kFloat, Layout::kStrided},
-                 {"b", "*", Kind::kFloat, Layout::kStrided, true},
+                 {"b", "*", Kind::kStored, Layout::kStrided, true},
                  {"packedB", "P", Kind::kFloat32, Layout::kContiguous, true},
                  optional("c"),
                  optional("bias"),

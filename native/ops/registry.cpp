@@ -21,6 +21,7 @@ int indexOf(const Specs& specs, const char* name) {
 bool admits(Kind kind, DType dtype) {
   switch (kind) {
     case Kind::kFloat: return isFloat(dtype);
+    case Kind::kStored: return isFloat(dtype);
     case Kind::kFloat32: return dtype == DType::kFloat32;
     case Kind::kInt32: return dtype == DType::kInt32;
     case Kind::kUint8: return dtype == DType::kUint8;
@@ -32,6 +33,7 @@ bool admits(Kind kind, DType dtype) {
 const char* nameOf(Kind kind) {
   switch (kind) {
     case Kind::kFloat: return "float32, float16 or bfloat16";
+    case Kind::kStored: return "float32, float16 or bfloat16";
     case Kind::kFloat32: return "float32";
     case Kind::kInt32: return "int32";
     case Kind::kUint8: return "uint8";

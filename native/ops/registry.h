@@ -22,6 +22,7 @@ namespace duo {
 // Which element types an input may have.
 enum class Kind {
   kFloat,    // float32, float16 or bfloat16; kernels see float32, the backend converts on the way in and out
+  kStored,   // float32, float16 or bfloat16; the kernel sees the stored type, but converted ones in all other operands
   kFloat32,  // float32 alone
   kInt32,
   kUint8,

@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fineTuningOf, type HeadSettings } from '../../lib/cli/training/heads.ts'
-import { AutoTokenizer, optim, Random, type Tokenizer, tasks, train } from '../../lib/index.ts'
+import {
+  AutoTokenizer,
+  optim,
+  Random,
+  type T5ForConditionalGeneration,
+  type Tokenizer,
+  tasks,
+  train,
+} from '../../lib/index.ts'
 import { type Family, writeBase } from '../train/bases.ts'
 
 let root: string
@@ -168,5 +176,10 @@ describe.each(Object.entries(cases))('%s', (name, { task, file, line, columns, f
     const after = await head.evaluate(tuning.heldOut as never, 16)
     expect(after[metric]).toBeGreaterThan(0.9)
     expect(before[metric] || 0).toBeLessThan(0.8)
+    if (typeof task !== 'object') return
+    // Among the two labels the right ones are the more likely ones.
+    const t5 = model as unknown as T5ForConditionalGeneration
+    const chooses = new train.TextToTextHead(t5, tokenizer, task, ['negative', 'positive'])
+    expect((await chooses.evaluate(tuning.heldOut as never, 16))[metric]).toBeGreaterThan(0.9)
   })
 })

@@ -30,6 +30,11 @@ beforeAll(async () => {
 })
 afterAll(() => model.dispose())
 
+// Weights are packed when products first have rows enough, and stay so.
+beforeAll(async () => {
+  await model.generate(inputs, { maxNewTokens: 2, numBeams: 4 })
+})
+
 let tensors: number
 beforeEach(() => {
   tensors = device().memory().tensors

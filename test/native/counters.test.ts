@@ -13,13 +13,25 @@ describe('counters', () => {
       ops.add(ops.add(x, x), ops.mul(x, x))
       ops.relu(x)
     })
-    expect(device().counters()).toEqual({
-      fill: { calls: 1, flops: 0 },
-      binary: { calls: 3, flops: 0 },
-      unary: { calls: 1, flops: 0 },
+    expect(device().counters()).toMatchObject({
+      fill: { calls: 1, flops: 0, bytes: 2 * 48 },
+      binary: { calls: 3, flops: 0, bytes: 3 * 3 * 48 },
+      unary: { calls: 1, flops: 0, bytes: 2 * 48 },
     })
     device().resetCounters()
     expect(device().counters()).toEqual({})
+  })
+
+  it('tell how long calls took, once they have run', async () => {
+    const x = Tensor.ones([1 << 20])
+    const start = performance.now()
+    for (let i = 0; i < 20; i++) ops.add(x, x).dispose()
+    await device().synchronize()
+    const elapsed = (performance.now() - start) / 1000
+    const { seconds } = device().counters().binary!
+    expect(seconds).toBeGreaterThan(0)
+    expect(seconds).toBeLessThanOrEqual(elapsed)
+    x.dispose()
   })
 
   it('do not count a call that was refused', () => {
@@ -37,7 +49,7 @@ describe('counters', () => {
       ops.gemm(Tensor.ones([7, 3, 4]), Tensor.ones([7, 5, 4]), { transposeB: true })
       expect(flopsOf('gemm')).toBe(2 * 3 * 4 * 5 * 8)
       ops.gemm(Tensor.ones([0, 4]), Tensor.ones([4, 5]))
-      expect(device().counters().gemm).toEqual({ calls: 3, flops: 2 * 3 * 4 * 5 * 8 })
+      expect(device().counters().gemm).toMatchObject({ calls: 3, flops: 2 * 3 * 4 * 5 * 8 })
     })
   })
 

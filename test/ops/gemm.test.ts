@@ -110,3 +110,39 @@ test('linear is x·Wᵀ + bias, with a tensor and with a packed weight', async (
   expect(plain).toEqual(product)
   for (const [i, value] of packed.entries()) expect(value).toBeCloseTo(plain[i] as number, 4)
 })
+
+describe('weights of 16 bits are computed with as the same numbers in 32', () => {
+  test.each([
+    ...[1, 2, 3, 5, 7, 16, 17, 40].map((m) => [m, 37, 100] as const),
+    [1, 1, 1] as const,
+    [4, 130, 8] as const,
+    [700, 24, 530] as const,
+    [33, 5, 64] as const,
+  ])('%i rows, %i columns, depth %i', async (m, n, k) => {
+    const a = random([m, k], 1)
+    const bias = random([n], 3)
+    for (const dtype of ['bfloat16', 'float16'] as const) {
+      for (const transposeB of [true, false]) {
+        const narrow = ops.cast(random(transposeB ? [n, k] : [k, n], 2), dtype)
+        const wide = ops.cast(narrow, 'float32')
+        const [got, expected] = [narrow, wide].map((b) => ops.gemm(a, b, { transposeB, bias, act: 'relu' }))
+        // Sums may be taken in another order where B lies along its rows.
+        const [actual, reference] = [await got!.data(), await expected!.data()]
+        for (const [i, value] of actual.entries()) {
+          expect(Math.abs(value - (reference[i] as number))).toBeLessThanOrEqual(k * 2 ** -24 * 4 * Math.sqrt(k))
+        }
+        if (transposeB) expect(actual).toEqual(reference)
+      }
+    }
+  })
+
+  test('of a batch, each with its own', async () => {
+    const a = random([3, 4, 20], 1)
+    const narrow = ops.cast(random([3, 20, 9], 2), 'bfloat16')
+    const whole = await ops.gemm(a, narrow).data()
+    const parts = await Promise.all(
+      [0, 1, 2].map((i) => ops.gemm(ops.slice(a, 0, i, i + 1), ops.slice(narrow, 0, i, i + 1)).data()),
+    )
+    expect([...whole]).toEqual(parts.flatMap((part) => [...part]))
+  })
+})

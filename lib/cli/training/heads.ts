@@ -58,6 +58,8 @@ export interface HeadSettings {
   readonly maxLength: number
   readonly docStride: number
   readonly maxAnswerLength: number
+  /** What a task in words chooses among when it is evaluated; undefined where it writes freely. */
+  readonly targets?: readonly string[] | undefined
 }
 
 /** A model with its head, and the examples that it is trained and measured on. */
@@ -176,10 +178,10 @@ class HeadLoader {
 
   async textToText(task: TextTask): Promise<FineTuning> {
     const model = await AutoModelForSeq2SeqLM.fromPretrained(this.folder, this.options)
-    const { maxLength } = this.settings
+    const { maxLength, targets = null } = this.settings
     const encode = (rows: readonly PlacedRow[], evaluates: boolean) =>
       encodedTexts(rows, task, this.tokenizer, { maxLength, evaluates })
-    return this.#made(model, new TextToTextHead(model, this.tokenizer, task), encode)
+    return this.#made(model, new TextToTextHead(model, this.tokenizer, task, targets), encode)
   }
 
   get #trains(): boolean {

@@ -1,4 +1,4 @@
-import { type Flag, integer, text } from '../flags.ts'
+import { type Flag, integer, text, texts } from '../flags.ts'
 
 const description =
   "classification, multi-label, regression, tagging, question-answering, multiple-choice, or a task in words: text-to-text, or one of T5's own by name (sst2, squad, …); in a config file also a mapping that describes one"
@@ -21,5 +21,6 @@ export const taskFlags = {
   labelColumn: text('NAME', 'column of the labels [label]'),
   maxLength: integer('N', 'most tokens of a text, which is cut to them [128; question-answering 384; T5 512]', 5),
   docStride: integer('N', 'tokens that windows of a long context share, in question-answering [128]'),
+  targets: texts('TEXT', 'what a task in words chooses among when it is evaluated, by likelihood [it writes freely]'),
   maxAnswerLength: integer('N', 'most tokens of an answer, in question-answering [30]', 1),
 }

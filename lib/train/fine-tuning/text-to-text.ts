@@ -4,6 +4,7 @@ import type { T5ForConditionalGeneration } from '../../models/index.ts'
 import type { TextExample, TextTask } from '../../tasks/index.ts'
 import type { Tokenizer } from '../../tokenizers/tokenizer.ts'
 import { encoded, type Head, parts } from './head.ts'
+import { rankTargets } from './rank-targets.ts'
 import type { PlacedRow } from './rows.ts'
 
 /** An example in words and in ids. */
@@ -62,6 +63,8 @@ export class TextToTextHead implements Head<EncodedText, Seq2SeqBatch> {
     private readonly model: T5ForConditionalGeneration,
     private readonly tokenizer: Tokenizer,
     private readonly task: TextTask,
+    /** Chooses among these instead of writing freely. */
+    private readonly targets: readonly string[] | null = null,
   ) {
     this.metric = task.metric
   }
@@ -70,11 +73,11 @@ export class TextToTextHead implements Head<EncodedText, Seq2SeqBatch> {
     return collateSeq2Seq(texts, this.tokenizer.padTokenId ?? 0)
   }
 
-  /** Scores what the model writes, greedily. */
+  /** Scores what the model writes, greedily, or chooses. */
   async evaluate(texts: readonly EncodedText[], batchSize: number): Promise<Record<string, number>> {
     return {
       ...this.task.score(
-        await this.write(texts, batchSize),
+        await (this.targets ? this.choose(texts, this.targets, batchSize) : this.write(texts, batchSize)),
         texts.map(({ example }) => example),
       ),
     }
@@ -92,5 +95,14 @@ export class TextToTextHead implements Head<EncodedText, Seq2SeqBatch> {
       written.push(...(await this.tokenizer.batchDecode(sequences, { skipSpecialTokens: true })))
     }
     return written
+  }
+
+  /** The most likely of several targets, for each. */
+  async choose(texts: readonly EncodedText[], targets: readonly string[], batchSize: number): Promise<string[]> {
+    const encodings = await encoded(this.tokenizer, targets, this.task.maxTargetLength)
+    const ids = encodings.map(({ inputIds }) => inputIds)
+    const inputs = texts.map(({ inputIds }) => inputIds)
+    const ranked = await rankTargets(this.model, inputs, ids, { batchSize })
+    return ranked.map(({ target }) => targets[target] as string)
   }
 }

@@ -1,5 +1,4 @@
 export { Curve, type Point } from './curve.ts'
-export { LogFile, writing } from './file.ts'
 export { JsonlLog } from './jsonl.ts'
 export { logged, type TrainingLog } from './log.ts'
 export { duration, ProgressLog, type ProgressOptions, type ProgressView } from './progress.ts'

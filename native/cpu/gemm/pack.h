@@ -6,10 +6,20 @@
 #pragma once
 #include <cstring>
 
+#include "core/dtype.h"
+#include "core/half.h"
 #include "cpu/gemm/micro_kernel.h"
 #include "cpu/transpose.h"
 
 namespace duo::cpu::DUO_ISA {
+
+inline VecF loadNarrow(const uint16_t* p, DType dtype) {
+  return dtype == DType::kFloat16 ? VecF::loadFloat16(p) : VecF::loadBFloat16(p);
+}
+
+inline float floatFromNarrow(uint16_t x, DType dtype) {
+  return dtype == DType::kFloat16 ? floatFromFloat16(x) : floatFromBFloat16(x);
+}
 
 struct MatrixView {
   const float* data;
@@ -18,6 +28,17 @@ struct MatrixView {
   const float* at(int64_t row, int64_t column) const { return data + row * rowStride + column * columnStride; }
   MatrixView from(int64_t row, int64_t column) const { return {at(row, column), rowStride, columnStride}; }
   MatrixView transposed() const { return {data, columnStride, rowStride}; }
+};
+
+// A matrix of 16-bit floats, for B: weights that are stored so are widened where they are read.
+struct NarrowView {
+  const uint16_t* data = nullptr;
+  DType dtype = DType::kFloat16;
+  int64_t rowStride = 0, columnStride = 0;
+
+  NarrowView from(int64_t row, int64_t column) const {
+    return {data + row * rowStride + column * columnStride, dtype, rowStride, columnStride};
+  }
 };
 
 // Panels that are copied side by side: a row gives a few whole cache lines, and the lines written do not crowd each
@@ -79,6 +100,26 @@ inline void packColumns(const MatrixView& b, int64_t depth, int64_t columns, flo
     }
     j += panels * kWidth;
     out += panels * panelStride;
+  }
+}
+
+// As above, of 16-bit floats: a panel at a time is widened first, its columns one after the other.
+// `wide`: kTile.columns · depth floats.
+inline void packColumns(const NarrowView& b, int64_t depth, int64_t columns, float* out, int64_t panelStride,
+                        float* wide) {
+  constexpr int kWidth = kTile.columns;
+  for (int64_t j = 0; j < columns; j += kWidth, out += panelStride) {
+    const int64_t width = std::min<int64_t>(columns - j, kWidth);
+    for (int64_t i = 0; i < width; ++i) {
+      const NarrowView column = b.from(0, j + i);
+      float* to = wide + i * depth;
+      int64_t k = 0;
+      if (b.rowStride == 1) {
+        for (; k + VecF::kLanes <= depth; k += VecF::kLanes) loadNarrow(column.data + k, b.dtype).store(to + k);
+      }
+      for (; k < depth; ++k) to[k] = floatFromNarrow(column.data[k * b.rowStride], b.dtype);
+    }
+    transposePanel<kWidth>({wide, 1, depth}, depth, width, out);
   }
 }
 

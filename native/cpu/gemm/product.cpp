@@ -11,7 +11,8 @@ constexpr int64_t kDotMaxRows = 16, kDotMaxColumns = 12;
 constexpr int64_t kDirectMaxRows = 12;
 
 bool usesDots(const Product& p) {
-  return !p.packedB && p.a.columnStride == 1 && p.b.rowStride == 1 && (p.m <= kDotMaxRows || p.n <= kDotMaxColumns);
+  const int64_t alongK = p.narrowB.data ? p.narrowB.rowStride : p.b.rowStride;
+  return !p.packedB && p.a.columnStride == 1 && alongK == 1 && (p.m <= kDotMaxRows || p.n <= kDotMaxColumns);
 }
 
 struct Range {
@@ -38,18 +39,31 @@ void finishTile(const Epilogue& epilogue, DropoutStrip<kRows>& dropout, const fl
   }
 }
 
-void multiplyByDots(const Product& p, const Item& item) {
+// The rows of an item over some of its columns.
+void dotRows(const Product& p, Range itemRows, Range itemColumns) {
   float tile[kDotRows * kTile.columns] = {};
-  for (int64_t i = item.rows.begin; i < item.rows.end;) {
-    const int64_t left = item.rows.end - i;
+  for (int64_t i = itemRows.begin; i < itemRows.end;) {
+    const int64_t left = itemRows.end - i;
     const int64_t rows = left > kDotRows && left < 2 * kDotRows ? (left + 1) / 2 : std::min<int64_t>(left, kDotRows);
     DropoutStrip<kDotRows> dropout(p.epilogue, i, rows);
-    for (int64_t j = item.columns.begin; j < item.columns.end; j += kTile.columns) {
-      const int64_t columns = std::min<int64_t>(item.columns.end - j, kTile.columns);
-      dotTile(p.a.from(i, 0), p.b.from(0, j), p.k, rows, columns, tile);
+    for (int64_t j = itemColumns.begin; j < itemColumns.end; j += kTile.columns) {
+      const int64_t columns = std::min<int64_t>(itemColumns.end - j, kTile.columns);
+      if (p.narrowB.data) {
+        dotTile(p.a.from(i, 0), p.narrowB.from(0, j), p.k, rows, columns, tile);
+      } else {
+        dotTile(p.a.from(i, 0), p.b.from(0, j), p.k, rows, columns, tile);
+      }
       finishTile(p.epilogue, dropout, tile, i, j, rows, columns, false);
     }
     i += rows;
+  }
+}
+
+void multiplyByDots(const Product& p, const Item& item) {
+  // Few rows: columns of B, which come from memory, serve all of them while they are in a cache.
+  const int64_t step = item.rows.size() <= kDotMaxRows && !p.epilogue.dropout ? kTile.columns : item.columns.size();
+  for (int64_t j = item.columns.begin; j < item.columns.end; j += step) {
+    dotRows(p, item.rows, {j, std::min(j + step, item.columns.end)});
   }
 }
 
@@ -91,11 +105,18 @@ class BlockWalk {
   Panels panelsOfB() {
     const int64_t j = item_.columns.begin, k = depth_.begin;
     if (p_.packedB) return {p_.packedB + j * p_.k + k * kTile.columns, p_.k * kTile.columns, kTile.columns};
+    float* packed = scratch_ + kPackedRows * depth_.size();
+    if (p_.narrowB.data) {
+      // The strips of A come later: their place is free, and larger than a panel.
+      static_assert(kPackedRows >= kTile.columns);
+      packColumns(p_.narrowB.from(k, j), depth_.size(), item_.columns.size(), packed, depth_.size() * kTile.columns,
+                  scratch_);
+      return {packed, depth_.size() * kTile.columns, kTile.columns};
+    }
     const MatrixView block = p_.b.from(k, j);
     if (p_.m <= kDirectMaxRows && block.columnStride == 1 && item_.columns.size() % kTile.columns == 0) {
       return {block.data, kTile.columns, block.rowStride};
     }
-    float* packed = scratch_ + kPackedRows * depth_.size();
     packColumns(block, depth_.size(), item_.columns.size(), packed, depth_.size() * kTile.columns);
     return {packed, depth_.size() * kTile.columns, kTile.columns};
   }

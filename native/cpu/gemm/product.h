@@ -6,12 +6,13 @@
 namespace duo::cpu::DUO_ISA {
 
 // epilogue.y (M × N) = epilogue(A·B): A is M × K, B is K × N, both at any strides. Alternatively B is given packed
-// whole.
+// whole, or in 16 bits.
 struct Product {
   int64_t m, n, k;
   MatrixView a;
   MatrixView b;
   const float* packedB = nullptr;
+  NarrowView narrowB = {};  // instead of b, where it holds 16-bit floats
   Epilogue epilogue;
 };
 

@@ -14,6 +14,8 @@ const project = (test: Project) => ({ extends: true as const, test })
 // The op suite runs once for each instruction set of this architecture; a set that the machine lacks is left out there.
 const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']
 
+/** On the real driver; skipped where there is none. */
+const onGpu = 'test/**/*.gpu.test.ts'
 const timing = 'test/**/timing.test.ts'
 
 export default defineConfig({
@@ -28,8 +30,9 @@ export default defineConfig({
       project({
         name: 'default',
         include: ['test/**/*.test.ts'],
-        exclude: ['test/ops/**', '**/*.full.test.ts', timing],
+        exclude: ['test/ops/**', '**/*.full.test.ts', onGpu, timing],
       }),
+      project({ name: 'gpu', include: [onGpu], env: { DUOFORMER_CUDA_DRIVER: '' } }),
       // On a quiet machine and after the others, which would take the cores that it measures.
       project({ name: 'full-timing', include: [timing], sequence: { groupOrder: 1 }, fileParallelism: false }),
       // Minutes, and a quiet machine: npm run test:full.

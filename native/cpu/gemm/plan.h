@@ -71,8 +71,8 @@ struct GemmGrid {
   int64_t items() const { return rowItems * columnItems; }
 };
 
-constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k, bool packsA) {
-  constexpr int64_t kEnough = 8;         // items: then two to four threads finish at nearly the same time
+// `threads` may meet in the items, which never change how a sum is added up.
+constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k, bool packsA, int64_t threads) {
   constexpr int64_t kSmall = 4'000'000;  // multiply-adds in 80 µs, far above the cost of handing out an item
   if (m == 0 || n == 0) return {tile.rows, tile.columns, 0, 0};
   const auto grid = [&](int64_t rowItems, int64_t columnItems) {
@@ -80,9 +80,14 @@ constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k, bool
     const int64_t columns = roundUp(ceilDiv(n, columnItems), tile.columns);
     return GemmGrid{rows, columns, ceilDiv(m, rows), ceilDiv(n, columns)};
   };
+  // Several items a thread, so that all finish at nearly the same time. Where A is packed, too, more items repeat so
+  // much packing that one for each thread is better.
+  const auto enough = [&](int64_t items) {
+    return items >= 4 * threads || (items == 1 && threads == 1) || (packsA && items % threads == 0);
+  };
   GemmGrid result = grid(ceilDiv(m, kItemRows), ceilDiv(n, packsA ? kItemColumnsPackingA : kItemColumns));
   // A second item is worth more than the packing it repeats; further ones only when they stay large.
-  while (result.items() < kEnough && result.rows * result.columns * k > (result.items() < 2 ? kSmall : 4 * kSmall)) {
+  while (!enough(result.items()) && result.rows * result.columns * k > (result.items() < 2 ? kSmall : 4 * kSmall)) {
     const bool byRows = packsA ? result.rows > result.columns / 2 : result.rows > 2 * result.columns;
     const GemmGrid finer =
         byRows ? grid(result.rowItems * 2, result.columnItems) : grid(result.rowItems, result.columnItems * 2);

@@ -1,6 +1,7 @@
 #include "cpu/gemm/product.h"
 
 #include "cpu/gemm/dot_kernel.h"
+#include "cpu/thread_pool.h"
 
 namespace duo::cpu::DUO_ISA {
 namespace {
@@ -159,7 +160,9 @@ class BlockWalk {
 
 }  // namespace
 
-GemmGrid gridOf(const Product& p) { return gemmGrid(kTile, p.m, p.n, p.k, p.a.columnStride != 1); }
+GemmGrid gridOf(const Product& p) {
+  return gemmGrid(kTile, p.m, p.n, p.k, p.a.columnStride != 1, ThreadPool::threads());
+}
 
 void multiplyItem(const Product& p, const GemmGrid& grid, int64_t index, float* scratch) {
   const Item item(p, grid, index);

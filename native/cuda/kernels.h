@@ -27,4 +27,8 @@ DUO_CUDA_KERNEL(accumulate, kNative)
 DUO_CUDA_KERNEL(scale, kFloat32)
 DUO_CUDA_KERNEL(cast, kNative)
 
+DUO_CUDA_KERNEL_WITH_WORKSPACE(gemm, kNative)
+DUO_CUDA_KERNEL(gemmPack, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(gemmEpilogueBwd, kNative)
+
 }  // namespace duo::cuda

@@ -19,12 +19,13 @@ bool meets(const TensorArg& arg, Layout layout) {
   return true;
 }
 
-// Whether kernels take the call's 16-bit floats as they are: they say so, and all operands agree.
+// Whether kernels take the call's 16-bit floats as they are: they say so, and all operands agree, those included that
+// are never converted.
 bool takesNarrow(const OpCall& call) {
   if (call.def.cuda.operands != Operands::kNative) return false;
   std::optional<DType> common;
   for (size_t i = 0; i < call.slots.size(); ++i) {
-    if (call.def.inputs[i].kind != Kind::kFloat) continue;
+    if (call.def.inputs[i].kind != Kind::kFloat && call.def.inputs[i].kind != Kind::kStored) continue;
     for (int j = 0; j < call.slots[i].second; ++j) {
       const DType dtype = call.inputs[size_t(call.slots[i].first + j)].dtype;
       if (common && *common != dtype) return false;

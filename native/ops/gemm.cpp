@@ -3,6 +3,7 @@
 // Transposes are views: both operands may have any strides. B may be given packed (gemmPack), for weights that are used
 // many times. The gradients of A, B and C are products and scalings of dz, which gemmEpilogueBwd computes from dy.
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/dropout.h"
 #include "ops/families.h"
 
@@ -12,6 +13,11 @@ namespace {
 using cpu::GemmTile;
 
 GemmTile tile() { return cpu::gemmTile(cpu::activeIsa()); }
+
+// Floats of a packed B. The kernels for CUDA read it row by row as it is.
+int64_t packedFloats(const OpCall& call, int64_t k, int64_t n) {
+  return call.device == DeviceKind::kCuda ? k * n : cpu::gemmPackedFloats(tile(), k, n);
+}
 
 std::vector<AttrSpec> epilogueAttrs(std::vector<AttrSpec> own) {
   own.push_back({"act", AttrType::kEnum, 0, 0, 0, {"none", "relu", "geluErf", "geluTanh", "silu"}});
@@ -25,7 +31,7 @@ int64_t columnsOf(const OpCall& call) {
               call.has("b") ? "both" : "neither");
   if (call.has("packedB")) {
     const int64_t n = call.integer("n");
-    call.expectShape("packedB", {cpu::gemmPackedFloats(tile(), k, n)});
+    call.expectShape("packedB", {packedFloats(call, k, n)});
     return n;
   }
   const Dims& b = call.in("b").dims;
@@ -59,7 +65,7 @@ size_t gemmWorkspace(const OpCall& call) {
 double gemmFlops(const OpCall& call) { return 2. * double(call.out("y").count()) * double(call.dim("K")); }
 
 std::vector<OutputShape> packShapes(const OpCall& call) {
-  return {{{cpu::gemmPackedFloats(tile(), call.dim("K"), call.dim("N"))}, DType::kFloat32}};
+  return {{{packedFloats(call, call.dim("K"), call.dim("N"))}, DType::kFloat32}};
 }
 
 // dz is left out where it equals dy.
@@ -105,6 +111,7 @@ void registerGemm(std::vector<OpDef>& ops) {
       .workspace = gemmWorkspace,
       .flops = gemmFlops,
       .cpu = cpu::gemm,
+      .cuda = cuda::gemm,
   });
   ops.push_back({
       .name = "gemmPack",  // b in the order in which gemm reads it
@@ -112,6 +119,7 @@ void registerGemm(std::vector<OpDef>& ops) {
       .outputs = {{"packedB"}},
       .shapes = packShapes,
       .cpu = cpu::gemmPack,
+      .cuda = cuda::gemmPack,
   });
   ops.push_back({
       .name = "gemmEpilogueBwd",  // dz, dGate and the column sums of dz
@@ -123,6 +131,7 @@ void registerGemm(std::vector<OpDef>& ops) {
       .shapes = epilogueBwdShapes,
       .workspace = epilogueBwdWorkspace,
       .cpu = cpu::gemmEpilogueBwd,
+      .cuda = cuda::gemmEpilogueBwd,
   });
 }
 

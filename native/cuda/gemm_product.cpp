@@ -42,8 +42,9 @@ int64_t lineOfCopy(const Matrices& lines) { return roundUpTo(lines.columns, kLin
 
 size_t bytesOfCopy(const Matrices& x) {
   const Matrices lines = asLines(x);
-  return isReady(lines) ? 0
-                        : alignedSize(size_t(lines.leading.count()) * size_t(lines.rows) * size_t(lineOfCopy(lines)) * 2);
+  return isReady(lines)
+             ? 0
+             : alignedSize(size_t(lines.leading.count()) * size_t(lines.rows) * size_t(lineOfCopy(lines)) * 2);
 }
 
 GemmOperand operandOf(const Matrices& lines) {

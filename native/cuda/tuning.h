@@ -66,8 +66,8 @@ inline GemmPlan planGemm(GemmArithmetic arithmetic, int64_t m, int64_t n, int64_
       const double rounds = double(ceilDivide(int64_t(tiles) * splits, int64_t(processors)));
       double cycles = rounds * (double(depth) / 64 * tile.cyclesPer64 + tile.cyclesPerBlock);
       if (splits > 1) {
-        cycles += kCyclesOfPass + 8. * double(splits) * double(m) * double(n) * double(batch) /
-                                      (processors * kBytesPerCycle);
+        cycles +=
+            kCyclesOfPass + 8. * double(splits) * double(m) * double(n) * double(batch) / (processors * kBytesPerCycle);
       }
       if (cycles < least) least = cycles, best = {tile, splits, depth};
     }

@@ -187,8 +187,8 @@ __device__ inline void stageAccumulators(float* staged, const float (&c)[kTiles]
 }
 
 // Which tile a block takes: down the rows within groups of eight columns of tiles, so that neighbours share what they
-// read while it is in the second-level cache. Blocks (x) are tiles of one matrix of the batch after the other, (y) ranges
-// of k.
+// read while it is in the second-level cache. Blocks (x) are tiles of one matrix of the batch after the other, (y)
+// ranges of k.
 struct TileIndex {
   int64_t m, n, batch, split;
 };

@@ -39,8 +39,8 @@ struct Source {
     constexpr int kLanes = Layout::kLanesAlongK;
     k = alongK ? threadIdx.x % kLanes : threadIdx.x / kExtent;
     const int row = alongK ? threadIdx.x / kLanes : threadIdx.x % kExtent;
-    from = static_cast<const float*>(operand.data) + offsetOfMatrix + (begin + k) * strideK +
-           (first + row) * strideExtent;
+    from =
+        static_cast<const float*>(operand.data) + offsetOfMatrix + (begin + k) * strideK + (first + row) * strideExtent;
     to = uint32_t(k * Layout::kStride + row) * 4;
     inside = int(min(extent - first - row, int64_t(kExtent)));
   }

@@ -9,9 +9,9 @@ namespace duo::cuda {
 // One of the two factors, seen as lines along which elements are dense (16-bit kernels), or by its strides (float32).
 struct GemmOperand {
   const void* data;
-  int64_t line;    // elements from a line to the next; a multiple of 8, lines begin at a multiple of 16 bytes
-  int64_t along;   // float32 only: elements between neighbours of a line
-  Walk batch;      // offsets of the matrices of a batch
+  int64_t line;   // elements from a line to the next; a multiple of 8, lines begin at a multiple of 16 bytes
+  int64_t along;  // float32 only: elements between neighbours of a line
+  Walk batch;     // offsets of the matrices of a batch
 };
 
 // C (m, n) = A (m, k) · B (k, n), `batch` times, cut into tilesM × tilesN tiles and `splits` ranges of k.
@@ -30,8 +30,8 @@ struct GemmProblem {
 // sums + split·splitStride + batch·batchStride + row·line.
 struct GemmEpilogue {
   void* y;
-  void* z;               // null: not kept
-  const void* c;         // null: no β·c; likewise the next three
+  void* z;        // null: not kept
+  const void* c;  // null: no β·c; likewise the next three
   const void* bias;
   const void* gate;
   const void* residual;

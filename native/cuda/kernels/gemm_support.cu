@@ -97,14 +97,14 @@ extern "C" __global__ void gemmColumnSums(const float* sums, float* y, int64_t c
   }
 }
 
-#define DUO_GEMM_SUPPORT(T)                                                                                        \
-  extern "C" __global__ void __launch_bounds__(128) gemmReduce_##T(GemmProblem p, GemmEpilogue e, int splits) {    \
-    reduceSplits<T>(p, e, splits);                                                                                 \
-  }                                                                                                                \
-  extern "C" __global__ void __launch_bounds__(128) gemmEpilogueBwd_##T(                                           \
-      const T* dy, const T* z, const T* gate, T* dz, T* dGate, float* sums, int64_t rows, int64_t n, int64_t height, \
-      GemmEpilogue e) {                                                                                            \
-    epilogueBackward<T>(dy, z, gate, dz, dGate, sums, rows, n, height, e);                                         \
+#define DUO_GEMM_SUPPORT(T)                                                                                     \
+  extern "C" __global__ void __launch_bounds__(128) gemmReduce_##T(GemmProblem p, GemmEpilogue e, int splits) { \
+    reduceSplits<T>(p, e, splits);                                                                              \
+  }                                                                                                             \
+  extern "C" __global__ void __launch_bounds__(128)                                                             \
+      gemmEpilogueBwd_##T(const T* dy, const T* z, const T* gate, T* dz, T* dGate, float* sums, int64_t rows,   \
+                          int64_t n, int64_t height, GemmEpilogue e) {                                          \
+    epilogueBackward<T>(dy, z, gate, dz, dGate, sums, rows, n, height, e);                                      \
   }
 
 DUO_GEMM_SUPPORT(f32)

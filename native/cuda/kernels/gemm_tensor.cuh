@@ -1,6 +1,7 @@
 // Products of 16-bit matrices on the tensor cores, float32 accumulation.
 //
-// Work:   a block takes a tile of C and a range of k; its warps take 64 × 64 (small: 32 × 32) of it each. kStages slices
+// Work:   a block takes a tile of C and a range of k; its warps take 64 × 64 (small: 32 × 32) of it each. kStages
+// slices
 //         of k, kDepth long, are under way in shared memory (cp.async), and the fragments of the next 16 of k are read
 //         (ldmatrix) while the tensor cores work on the last.
 // Memory: a slice of an operand lies as it does in global memory, lines of k or lines of rows (columns), with its
@@ -38,11 +39,11 @@ struct Slice {
     return line * kLineBytes + ((chunk ^ pattern) << 4);
   }
 
-  const char* from;  // this thread's first chunk of the next slice
+  const char* from;             // this thread's first chunk of the next slice
   int64_t lineStep, sliceStep;  // bytes
-  uint32_t to;       // its place in a stage
-  int inside;        // how many of its passes lie inside, as far as lines or chunks outside of k are concerned
-  int k;             // of its chunk or first line, in the next slice
+  uint32_t to;                  // its place in a stage
+  int inside;  // how many of its passes lie inside, as far as lines or chunks outside of k are concerned
+  int k;       // of its chunk or first line, in the next slice
 
   // The slices of rows (columns) from `first` on, of `extent`, and of k from `begin` on.
   __device__ Slice(const GemmOperand& operand, int64_t offsetOfMatrix, int64_t first, int64_t extent, int64_t begin) {
@@ -94,8 +95,8 @@ struct Fragments {
     if constexpr (kDepthDense) {
       loadMatrices(r, stage + Slice::offset(line, chunk ^ uint32_t(kk * 2)) + uint32_t(i * 16 * Slice::kLineBytes));
     } else {
-      loadMatricesTransposed(r,
-                             stage + Slice::offset(line, chunk ^ uint32_t(i * 2)) + uint32_t(kk * 16 * Slice::kLineBytes));
+      loadMatricesTransposed(
+          r, stage + Slice::offset(line, chunk ^ uint32_t(i * 2)) + uint32_t(kk * 16 * Slice::kLineBytes));
     }
   }
 };
@@ -197,16 +198,16 @@ using SmallTile = TensorTile<64, 64, 64, 4, 2, 2>;
 }  // namespace duo::cuda
 
 // Names: gemm<tile><layout>_<dtype>, layout by BLAS's habit: N where A's k (B's columns) are dense, else T.
-#define DUO_GEMM(tile, name, T)                                                                                   \
+#define DUO_GEMM(tile, name, T)                                                                                    \
   extern "C" __global__ void __launch_bounds__(tile::kThreads) gemm##name##NN_##T(GemmProblem p, GemmEpilogue e) { \
-    gemmTensor<T, tile, true, false>(p, e);                                                                       \
-  }                                                                                                               \
+    gemmTensor<T, tile, true, false>(p, e);                                                                        \
+  }                                                                                                                \
   extern "C" __global__ void __launch_bounds__(tile::kThreads) gemm##name##NT_##T(GemmProblem p, GemmEpilogue e) { \
-    gemmTensor<T, tile, true, true>(p, e);                                                                        \
-  }                                                                                                               \
+    gemmTensor<T, tile, true, true>(p, e);                                                                         \
+  }                                                                                                                \
   extern "C" __global__ void __launch_bounds__(tile::kThreads) gemm##name##TN_##T(GemmProblem p, GemmEpilogue e) { \
-    gemmTensor<T, tile, false, false>(p, e);                                                                      \
-  }                                                                                                               \
+    gemmTensor<T, tile, false, false>(p, e);                                                                       \
+  }                                                                                                                \
   extern "C" __global__ void __launch_bounds__(tile::kThreads) gemm##name##TT_##T(GemmProblem p, GemmEpilogue e) { \
-    gemmTensor<T, tile, false, true>(p, e);                                                                       \
+    gemmTensor<T, tile, false, true>(p, e);                                                                        \
   }

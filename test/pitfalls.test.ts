@@ -66,13 +66,17 @@ const pitfalls: Readonly<Record<number, Pitfall>> = {
   10: {
     what: 'Adafactor: steps from 1, eps in g², RMS before the update, clipping after, factoring threshold',
     tests: { 'ops/ops.test.ts': ['forward against the float64 reference'] },
-    later: 'recorded trajectories: training',
   },
-  11: { what: 'schedules count steps from 0', later: 'schedules: training' },
+  11: {
+    what: 'schedules count steps from 0',
+    tests: { 'train/schedule.test.ts': ['its first step has rate 0', 'is flat up to k'] },
+  },
   12: {
     what: 'ELECTRA’s Adam: no bias correction, decay inside the learning rate, exclusions, layer-wise rates',
-    tests: { 'ops/ops.test.ts': ['forward against the float64 reference'] },
-    later: 'exclusions by name and layer-wise rates: training',
+    tests: {
+      'ops/ops.test.ts': ['forward against the float64 reference'],
+      'train/groups.test.ts': ['norms and biases do not decay', 'learn slower from layer to layer in ELECTRA'],
+    },
   },
   13: {
     what: 'a sample that equals the original is real; tokens left unmasked are sampled, too',
@@ -109,7 +113,6 @@ const pitfalls: Readonly<Record<number, Pitfall>> = {
   21: {
     what: 'losses of fine-tuning are sums or means',
     tests: { [models]: ['A§9.21'] },
-    later: 'clipping after a sum: training',
   },
   22: { what: 'WordPiece: longest word; accents go with capitals', tests: { [tokenizers]: ['A§9.22'] } },
   23: {
@@ -143,13 +146,16 @@ const pitfalls: Readonly<Record<number, Pitfall>> = {
   30: {
     what: 'z-loss takes logZ of the logits, and only in training',
     tests: { 'ops/ops.test.ts': ['backward against the reference backward'] },
-    later: 'none in evaluation: training',
+    later: 'no model adds one, in training or evaluation',
   },
   31: {
     what: 'three forms of label smoothing',
     tests: { 'ops/ops.test.ts': ['forward against the float64 reference'] },
   },
-  32: { what: 'accumulation averages over tokens, not micro-batches', later: 'training' },
+  32: {
+    what: 'accumulation averages over tokens, not micro-batches',
+    tests: { 'train/trainer.test.ts': ['of unequal numbers of targets add up to what their whole gives'] },
+  },
   33: { what: 'RMS of whole tensors, summed bias gradients', later: 'data parallelism' },
   34: {
     what: 'tied weights are saved once, the file marked pt',
@@ -161,8 +167,22 @@ const pitfalls: Readonly<Record<number, Pitfall>> = {
     later: 'training in 16 bits: CUDA',
   },
   36: { what: 'bias and masks in 16 bits', tests: { [models]: ['A§9.36 a 16-bit bias table', 'A§9.36 %s weights'] } },
-  37: { what: 'metrics: ROUGE-Lsum, sacreBLEU, SQuAD, MRPC and QQP', later: 'tasks' },
-  38: { what: 'STS-B targets', later: 'tasks' },
+  37: {
+    what: 'metrics: ROUGE-Lsum, sacreBLEU, SQuAD, MRPC and QQP',
+    tests: {
+      'metrics/metrics.test.ts': ['takes sentences of a summary in any order', 'answers have SQuAD scores'],
+      'tasks/text-tasks.test.ts': [
+        'count a text that is no class as the wrong one',
+        'take sentences of summaries apart',
+      ],
+    },
+  },
+  38: {
+    what: 'STS-B targets',
+    tests: {
+      'tasks/text-tasks.test.ts': ['rounds similarities half to even', 'count numbers that cannot be read as −1'],
+    },
+  },
   39: {
     what: 'T5’s classification head needs equally many end tokens a row',
     tests: { 'models/t5-heads.test.ts': ['as many end-of-sequence tokens'] },

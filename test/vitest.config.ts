@@ -16,6 +16,7 @@ const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']
 
 /** On the real driver; skipped where there is none. */
 const onGpu = 'test/**/*.gpu.test.ts'
+const simulator = new URL('../build/cuda/libgpusim.so', import.meta.url).pathname
 const timing = 'test/**/timing.test.ts'
 
 export default defineConfig({
@@ -33,6 +34,7 @@ export default defineConfig({
         exclude: ['test/ops/**', '**/*.full.test.ts', onGpu, timing],
       }),
       project({ name: 'gpu', include: [onGpu], env: { DUOFORMER_CUDA_DRIVER: '' } }),
+      project({ name: 'gpusim', include: [onGpu], env: { DUOFORMER_CUDA_DRIVER: simulator } }),
       // On a quiet machine and after the others, which would take the cores that it measures.
       project({ name: 'full-timing', include: [timing], sequence: { groupOrder: 1 }, fileParallelism: false }),
       // Minutes, and a quiet machine: npm run test:full.

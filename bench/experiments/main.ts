@@ -1,7 +1,11 @@
 // npm run experiment -- NAME [DIR]   DIR holds the data, in the layout of its README. Results go to bench/results.
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { runElectraVersusMasked } from './electra-vs-mlm.ts'
 import { runTasks } from './tasks.ts'
+
+// Models whose head is to be trained say so.
+process.removeAllListeners('warning')
 
 /** What an experiment is given. */
 export interface Experiment {
@@ -12,6 +16,7 @@ export interface Experiment {
 }
 
 const experiments: Readonly<Record<string, (experiment: Experiment) => Promise<void>>> = {
+  'electra-vs-mlm': runElectraVersusMasked,
   tasks: runTasks,
 }
 

@@ -27,6 +27,13 @@ DUO_CUDA_KERNEL(accumulate, kNative)
 DUO_CUDA_KERNEL(scale, kFloat32)
 DUO_CUDA_KERNEL(cast, kNative)
 
+DUO_CUDA_KERNEL(unary, kNative)
+DUO_CUDA_KERNEL(unaryBwd, kNative)
+DUO_CUDA_KERNEL(gated, kNative)
+DUO_CUDA_KERNEL(gatedBwd, kNative)
+DUO_CUDA_KERNEL(softmax, kNative)
+DUO_CUDA_KERNEL(softmaxBwd, kNative)
+
 DUO_CUDA_KERNEL_WITH_WORKSPACE(gemm, kNative)
 DUO_CUDA_KERNEL(gemmPack, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(gemmEpilogueBwd, kNative)

@@ -1,5 +1,6 @@
 // Functions of one variable, and gated products act(gate) · linear.
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -21,6 +22,7 @@ void registerActivation(std::vector<OpDef>& ops) {
       .attrs = {kind},
       .outputs = {{"y", "...", "x"}},
       .cpu = cpu::unary,
+      .cuda = cuda::unary,
   });
   ops.push_back({
       .name = "unaryBwd",  // dX = dY · f'; `at` is x, or y where f' is simpler in y: sqrt, rsqrt, exp, tanh, sigmoid
@@ -28,6 +30,7 @@ void registerActivation(std::vector<OpDef>& ops) {
       .attrs = {kind},
       .outputs = {{"dX", "...", "at"}},
       .cpu = cpu::unaryBwd,
+      .cuda = cuda::unaryBwd,
   });
   ops.push_back({
       .name = "gated",  // y = act(gate) · linear
@@ -35,6 +38,7 @@ void registerActivation(std::vector<OpDef>& ops) {
       .attrs = {gate},
       .outputs = {{"y", "...", "gate"}},
       .cpu = cpu::gated,
+      .cuda = cuda::gated,
   });
   ops.push_back({
       .name = "gatedBwd",
@@ -44,6 +48,7 @@ void registerActivation(std::vector<OpDef>& ops) {
       .attrs = {gate},
       .outputs = {{"dGate", "...", "gate"}, {"dLinear", "...", "linear"}},
       .cpu = cpu::gatedBwd,
+      .cuda = cuda::gatedBwd,
   });
 }
 

@@ -1,5 +1,6 @@
 // softmax and its logarithm over the last dimension.
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -12,6 +13,7 @@ void registerSoftmax(std::vector<OpDef>& ops) {
       .attrs = {log},
       .outputs = {{"y", "... V", "x"}},
       .cpu = cpu::softmax,
+      .cuda = cuda::softmax,
   });
   ops.push_back({
       .name = "softmaxBwd",
@@ -19,6 +21,7 @@ void registerSoftmax(std::vector<OpDef>& ops) {
       .attrs = {log},
       .outputs = {{"dX", "... V", "y"}},
       .cpu = cpu::softmaxBwd,
+      .cuda = cuda::softmaxBwd,
   });
 }
 

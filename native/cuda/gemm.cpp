@@ -104,7 +104,7 @@ size_t gemm(const OpCall& call, const Limits& limits) {
 size_t gemmEpilogueBwd(const OpCall& call, const Limits& limits) {
   if (!call.wants("dBias")) return 0;
   const int64_t n = call.dim("N");
-  return size_t(epilogueBwdChunks(rowsOf(call), blocksOfColumns(n), limits)) * size_t(n) * sizeof(float);
+  return size_t(rowChunks(rowsOf(call), blocksOfColumns(n), limits)) * size_t(n) * sizeof(float);
 }
 
 }  // namespace workspaces
@@ -147,11 +147,11 @@ void gemmEpilogueBwd(Launch& launch) {
   e.act = int32_t(call.integer("act"));
   e.vectors = aligned;
   setDropout(e, call);
-  const int64_t columns = blocksOfColumns(n), chunks = epilogueBwdChunks(rows, columns, launch.limits);
+  const int64_t columns = blocksOfColumns(n), chunks = rowChunks(rows, columns, launch.limits);
   launch.run(kernelName("gemmEpilogueBwd", call.in("dy").dtype), {unsigned(columns), unsigned(chunks)}, kThreads, 0, dy,
              z, gate, dz, dGate, sums, rows, n, ceilDivide(rows, chunks), e);
   if (!sums) return;
-  launch.run("gemmColumnSums", {blocksFor(n, kThreads)}, kThreads, 0, sums, call.out("dBias").data, chunks, n);
+  launch.run("columnSums", {blocksFor(n, kThreads)}, kThreads, 0, sums, call.out("dBias").data, chunks, n);
 }
 
 }  // namespace launchers

@@ -80,9 +80,9 @@ inline GemmPlan planGemm(GemmArithmetic arithmetic, int64_t m, int64_t n, int64_
   return best;
 }
 
-// Into how many chunks gemmEpilogueBwd cuts rows, whose column sums are added up in a pass of its own: enough for four
+// Into how many chunks rows are cut, whose column sums are added up in a pass of its own: enough for four
 // blocks a multiprocessor, of at least eight rows.
-inline int64_t epilogueBwdChunks(int64_t rows, int64_t blocksOfColumns, const Limits& limits) {
+inline int64_t rowChunks(int64_t rows, int64_t blocksOfColumns, const Limits& limits) {
   const int64_t wanted = ceilDivide(4 * std::max(limits.multiprocessors, 1), std::max<int64_t>(blocksOfColumns, 1));
   return std::clamp<int64_t>(std::min(wanted, ceilDivide(rows, 8)), 1, 65535);
 }

@@ -2,6 +2,7 @@
 #include "ops/dropout.h"
 
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -16,6 +17,7 @@ void registerDropout(std::vector<OpDef>& ops) {
         return {{call.in("x").dims, call.in("x").dtype}};
       },
       .cpu = cpu::dropout,
+      .cuda = cuda::dropout,
   });
 }
 

@@ -2,6 +2,7 @@
 //   h = residual + dropout(x)     y = norm(h)
 // h is an output where it differs from x: the next layer adds to it, and backward starts from it.
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/dropout.h"
 #include "ops/families.h"
 #include "ops/row_blocks.h"
@@ -49,6 +50,7 @@ void registerNorm(std::vector<OpDef>& ops) {
       .outputs = {{"y"}, hOut, {"rstd"}},
       .shapes = forwardShapes,
       .cpu = cpu::rmsNorm,
+      .cuda = cuda::rmsNorm,
   });
   ops.push_back({
       .name = "rmsNormBwd",  // dH is the gradient of residual, too; dX is left out where it is dH
@@ -58,6 +60,7 @@ void registerNorm(std::vector<OpDef>& ops) {
       .shapes = backwardShapes,
       .workspace = partialBytes,
       .cpu = cpu::rmsNormBwd,
+      .cuda = cuda::rmsNormBwd,
   });
   ops.push_back({
       .name = "layerNorm",  // y = weight · (h − mean) · rstd + bias, rstd = 1/√(variance(h) + eps), biased variance
@@ -66,6 +69,7 @@ void registerNorm(std::vector<OpDef>& ops) {
       .outputs = {{"y"}, hOut, {"mean"}, {"rstd"}},
       .shapes = forwardShapes,
       .cpu = cpu::layerNorm,
+      .cuda = cuda::layerNorm,
   });
   ops.push_back({
       .name = "layerNormBwd",
@@ -75,6 +79,7 @@ void registerNorm(std::vector<OpDef>& ops) {
       .shapes = backwardShapes,
       .workspace = partialBytes,
       .cpu = cpu::layerNormBwd,
+      .cuda = cuda::layerNormBwd,
   });
 }
 

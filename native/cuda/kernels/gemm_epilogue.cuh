@@ -2,56 +2,16 @@
 // finish them, and write 16 bytes (or 32 of float32) at a time.
 #pragma once
 #include "cuda/kernels/activation.cuh"
-#include "cuda/kernels/common.cuh"
+#include "cuda/kernels/columns.cuh"
 #include "cuda/kernels/gemm_params.h"
 #include "cuda/kernels/philox.cuh"
 
 namespace duo::cuda {
 
-constexpr int kColumns = 8;  // that a lane finishes at a time: the group that shares a call of Philox
-
 // Floats between rows of a staged tile: with 8 more than a multiple of 32, the rows that a half-warp writes two columns
 // of lie in different banks.
 template <int kWidth>
 constexpr int kStagedStride = kWidth + 8;
-
-// Elements at `p`, `count` of them at most 8; the others are left alone.
-template <typename T>
-__device__ inline void loadColumns(const T* p, bool vectors, int count, float (&x)[kColumns]) {
-  if (vectors) {
-    constexpr int kEach = Vec<T>::kCount;
-#pragma unroll
-    for (int i = 0; i < kColumns; i += kEach) {
-      const auto v = Vec<T>::load(p + i);
-#pragma unroll
-      for (int j = 0; j < kEach; ++j) x[i + j] = toFloat(v[j]);
-    }
-  } else {
-#pragma unroll
-    for (int j = 0; j < kColumns; ++j) {
-      if (j < count) x[j] = toFloat(p[j]);
-    }
-  }
-}
-
-template <typename T>
-__device__ inline void storeColumns(T* p, bool vectors, int count, const float (&x)[kColumns]) {
-  if (vectors) {
-    constexpr int kEach = Vec<T>::kCount;
-#pragma unroll
-    for (int i = 0; i < kColumns; i += kEach) {
-      Vec<T> v;
-#pragma unroll
-      for (int j = 0; j < kEach; ++j) v[j] = fromFloat<T>(x[i + j]);
-      v.store(p + i);
-    }
-  } else {
-#pragma unroll
-    for (int j = 0; j < kColumns; ++j) {
-      if (j < count) p[j] = fromFloat<T>(x[j]);
-    }
-  }
-}
 
 __device__ inline uint4 dropoutWords(const GemmEpilogue& e, int64_t row, int64_t column, int64_t columns) {
   return drawWords({e.seed, e.site, e.step}, (dropoutRowStart(row, columns) + uint64_t(column)) / kColumns);

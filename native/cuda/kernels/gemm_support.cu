@@ -89,7 +89,7 @@ __device__ void epilogueBackward(const T* dy, const T* z, const T* gate, T* dz, 
 }  // namespace
 
 // y (n) = Σ over `chunks` of sums (chunks, n), in order
-extern "C" __global__ void gemmColumnSums(const float* sums, float* y, int64_t chunks, int64_t n) {
+extern "C" __global__ void columnSums(const float* sums, float* y, int64_t chunks, int64_t n) {
   for (int64_t j = globalThread(); j < n; j += globalThreads()) {
     float total = 0;
     for (int64_t i = 0; i < chunks; ++i) total += sums[i * n + j];

@@ -52,5 +52,6 @@ test('process.exit leaves at once with work in flight, and with the code given',
   })
   const secondsToExit = (Date.now() - Number(stdout)) / 1000
   expect(status, stderr).toBe(7)
-  expect(secondsToExit).toBeLessThan(1)
+  // Of 10 s and more that are queued. Instrumented builds exit slower.
+  expect(secondsToExit).toBeLessThan(process.env.DUOFORMER_PREBUILD ? 5 : 1)
 })

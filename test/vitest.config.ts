@@ -37,6 +37,15 @@ export default defineConfig({
       project({ name: 'gpusim', include: [onGpu], env: { DUOFORMER_CUDA_DRIVER: simulator } }),
       // On a quiet machine and after the others, which would take the cores that it measures.
       project({ name: 'full-timing', include: [timing], sequence: { groupOrder: 1 }, fileParallelism: false }),
+      // With little shared memory, blocks and warps in another order, approximations that are off, sums of another order.
+      project({
+        name: 'full-gpusim',
+        include: [onGpu],
+        env: {
+          DUOFORMER_CUDA_DRIVER: simulator,
+          ...{ GPUSIM_ARCH: 'sm_86', GPUSIM_SHUFFLE: '7', GPUSIM_JITTER: '3', GPUSIM_MMA: 'f64' },
+        },
+      }),
       // Minutes, and a quiet machine: npm run test:full.
       project({ name: 'full', include: ['test/**/*.full.test.ts'] }),
     ],

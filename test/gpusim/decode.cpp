@@ -490,7 +490,6 @@ class Decoder {
     const std::vector<Operand> items = itemsOf(s.operands.at(loads ? 0 : 1));
     Instruction i;
     i.run = loads ? handlers::loadMatrix : handlers::storeMatrix;
-    i.control = Control::kNone;
     i.kind = Class::kShared;
     i.count = uint8_t(items.size());
     i.option = has(s, "trans");

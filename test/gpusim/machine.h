@@ -82,7 +82,7 @@ struct Counters {
 };
 
 struct Settings {
-  bool bounds = true, uninitialised = true, races = true, convergence = true;
+  bool uninitialised = true, races = true, convergence = true;
   bool count = false;
   uint64_t jitter = 0;    // 0: approximate functions are rounded correctly
   bool wideSums = false;  // products of matrices are added up in float64, else one after the other in float32

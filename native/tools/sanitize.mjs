@@ -134,7 +134,9 @@ function leaksNothing(dir, env) {
   const { reports, options } = leakOptions(dir)
   const leakEnv = { ...env, ...options, DUOFORMER_ISA: isas[1] }
   const files = suite.filter((path) => !path.includes('determinism'))
-  const tests = runTests(dir, [isas[1], 'default'], [...files, '--pool', 'threads'], leakEnv)
+  // Where Node itself leaks, LeakSanitizer replaces the exit code, which one test looks at.
+  const others = ['--testNamePattern', '^(?!process\\.exit )']
+  const tests = runTests(dir, [isas[1], 'default'], [...files, '--pool', 'threads', ...others], leakEnv)
   const passed = runWorkers(dir, leakEnv) && tests
   const leaks = leaksOf(reports, 'duoformer.node')
   for (const leak of leaks) console.error(leak)

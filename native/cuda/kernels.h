@@ -55,4 +55,8 @@ DUO_CUDA_KERNEL_WITH_WORKSPACE(gemm, kNative)
 DUO_CUDA_KERNEL(gemmPack, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(gemmEpilogueBwd, kNative)
 
+
+DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionFwd, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionBwd, kNative)
+
 }  // namespace duo::cuda

@@ -3,6 +3,7 @@
 #include "ops/attention.h"
 
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -129,6 +130,7 @@ void registerAttention(std::vector<OpDef>& ops) {
       .workspace = cpu::attentionFwdBytes,
       .flops = forwardFlops,
       .cpu = cpu::attentionFwd,
+      .cuda = cuda::attentionFwd,
   });
 
   std::vector<InputSpec> saved = inputs();
@@ -149,6 +151,7 @@ void registerAttention(std::vector<OpDef>& ops) {
       .workspace = cpu::attentionBwdBytes,
       .flops = backwardFlops,
       .cpu = cpu::attentionBwd,
+      .cuda = cuda::attentionBwd,
   });
 }
 

@@ -1,0 +1,201 @@
+// Launchers of fused attention.
+#include <algorithm>
+
+#include "cuda/attention_plan.h"
+#include "cuda/kernels.h"
+#include "cuda/tuning.h"
+#include "ops/dropout.h"
+
+namespace duo::cuda {
+namespace {
+
+constexpr int32_t kPairTile = 64;
+constexpr unsigned kPairThreads = 256;
+constexpr size_t kPairTileBytes = 4 * kPairTile * kPairTile;
+// Copies of a tile's buckets, one for each of the parts that its threads sum by themselves.
+constexpr int64_t kBucketParts = 8;
+
+AttentionRows rowsOf(const TensorArg& arg) { return {arg.data, arg.strides[0], arg.strides[1]}; }
+
+// What both directions keep in workspace.
+struct Tables {
+  Tables(const AttentionPlan& plan, Carver& carve)
+      : sequences(carve.take<AttentionSequence>(plan.sequences.size())),
+        buckets(carve.take<int32_t>(size_t(plan.windowLength()))),
+        window(carve.take<float>(size_t(plan.windowLength() * plan.heads))) {}
+  AttentionSequence* sequences;
+  int32_t* buckets;
+  float* window;
+};
+
+struct ForwardLayout {
+  ForwardLayout(const OpCall& call, void* workspace)
+      : plan(call), carve(workspace), tables(plan, carve), queryTiles(plan.queryTiles(kPairTile)) {
+    tiles = carve.take<AttentionTile>(queryTiles.size());
+  }
+  AttentionPlan plan;
+  Carver carve;
+  Tables tables;
+  std::vector<AttentionTile> queryTiles;
+  AttentionTile* tiles;
+};
+
+struct BackwardLayout {
+  BackwardLayout(const OpCall& call, void* workspace)
+      : plan(call),
+        carve(workspace),
+        tables(plan, carve),
+        queryTiles(plan.queryTiles(kPairTile)),
+        keyTiles(plan.keyTiles(kPairTile)) {
+    tilesOfQueries = carve.take<AttentionTile>(queryTiles.size());
+    tilesOfKeys = carve.take<AttentionTile>(keyTiles.size());
+    dots = carve.take<float>(size_t(call.dim("Nq") * plan.heads));
+    if (call.flag("wantTable")) sums = carve.take<float>(queryTiles.size() * size_t(kBucketParts * sumsOfTile()));
+  }
+  int64_t sumsOfTile() const { return plan.rule.numBuckets * plan.heads; }
+
+  AttentionPlan plan;
+  Carver carve;
+  Tables tables;
+  std::vector<AttentionTile> queryTiles, keyTiles;
+  AttentionTile *tilesOfQueries, *tilesOfKeys;
+  float* dots;
+  float* sums = nullptr;  // (tiles, kBucketParts, numBuckets, H)
+};
+
+// 16-byte accesses: whether rows of D elements of every operand begin at a multiple of 16 bytes.
+bool liesInVectors(const OpCall& call, int64_t size) {
+  const auto lies = [&](const TensorArg& arg) {
+    const auto each = int64_t(16 / sizeOf(arg.dtype));
+    return reinterpret_cast<uintptr_t>(arg.data) % 16 == 0 && size % each == 0 && arg.strides[0] % each == 0 &&
+           arg.strides[1] % each == 0;
+  };
+  bool all = lies(call.in("q")) && lies(call.in("k")) && lies(call.in("v"));
+  if (call.def.name == std::string("attentionBwd")) all = all && lies(call.in("dO"));
+  return all;
+}
+
+AttentionParams paramsOf(Launch& launch, const AttentionPlan& plan, const Tables& tables) {
+  const OpCall& call = launch.call;
+  AttentionParams p{};
+  p.q = rowsOf(call.in("q")), p.k = rowsOf(call.in("k")), p.v = rowsOf(call.in("v"));
+  p.sequences = tables.sequences;
+  if (plan.positioned) p.positionsQ = call.in("positionsQ").i32(), p.positionsK = call.in("positionsK").i32();
+  if (plan.hasTable) {
+    p.window = tables.window, p.buckets = tables.buckets;
+    p.reach = int32_t(plan.reach), p.numBuckets = int32_t(plan.rule.numBuckets);
+  }
+  if (plan.hasDense) {
+    const TensorArg& dense = call.in("biasDense");
+    p.dense = dense.data;
+    p.denseBatches = dense.dims[0], p.denseQueries = dense.dims[2], p.denseKeys = dense.dims[3];
+  }
+  p.nq = call.dim("Nq");
+  p.heads = int32_t(plan.heads), p.size = int32_t(plan.size);
+  p.scale = call.f32("scale");
+  p.causal = plan.causal;
+  p.vectors = liesInVectors(call, plan.size);
+  const Dropout dropout(call);
+  p.seed = dropout.at.seed, p.site = dropout.at.site, p.step = dropout.at.step;
+  if (dropout.active()) p.threshold = dropout.rule.threshold, p.keepScale = dropout.rule.scale;
+  return p;
+}
+
+void prepare(Launch& launch, const AttentionPlan& plan, const Tables& tables) {
+  const OpCall& call = launch.call;
+  launch.upload(tables.sequences, plan.sequences);
+  if (plan.positioned) {
+    for (const char* name : {"positionsQ", "positionsK"}) {
+      const TensorArg& positions = call.in(name);
+      if (positions.count() == 0) continue;
+      launch.run("attentionPositions", {blocksFor(positions.count(), 256)}, 256, 0, positions.data, positions.count(),
+                 launch.error, launch.callNumber);
+    }
+  }
+  if (plan.hasTable && plan.heads > 0) {
+    launch.upload(tables.buckets, plan.buckets());
+    launch.run(kernelName("attentionWindow", call.in("biasTable").dtype),
+               {blocksFor(plan.windowLength() * plan.heads, 256)}, 256, 0, call.in("biasTable").data, tables.buckets,
+               tables.window, int32_t(plan.heads), int32_t(plan.windowLength()));
+  }
+}
+
+// The kernels of float32 arithmetic come for rows of up to 64, and for any.
+struct ExactKernels {
+  explicit ExactKernels(const AttentionPlan& plan, DType dtype)
+      : wide(dtype != DType::kFloat32 || plan.size > 64),
+        columns(unsigned(ceilDivide(plan.size, wide ? 256 : 64))),
+        dtype(dtype) {}
+  std::string name(const char* kernel) const { return kernelName(kernel, dtype) + (wide ? "_d256" : "_d64"); }
+  bool wide;
+  unsigned columns;  // blocks that share the columns of a result
+  DType dtype;
+};
+
+}  // namespace
+
+namespace workspaces {
+size_t attentionFwd(const OpCall& call, const Limits&) { return ForwardLayout(call, nullptr).carve.used(); }
+size_t attentionBwd(const OpCall& call, const Limits&) { return BackwardLayout(call, nullptr).carve.used(); }
+}  // namespace workspaces
+
+namespace launchers {
+
+void attentionFwd(Launch& launch) {
+  const OpCall& call = launch.call;
+  const ForwardLayout layout(call, launch.workspace);
+  const AttentionPlan& plan = layout.plan;
+  prepare(launch, plan, layout.tables);
+  if (layout.queryTiles.empty() || plan.heads * plan.size == 0) return;
+  launch.upload(layout.tiles, layout.queryTiles);
+  AttentionParams p = paramsOf(launch, plan, layout.tables);
+  p.tiles = layout.tiles;
+  const ExactKernels kernels(plan, call.in("q").dtype);
+  launch.run(kernels.name("attentionFwdExact"),
+             {unsigned(int64_t(layout.queryTiles.size()) * plan.heads), kernels.columns}, kPairThreads, 0, p,
+             call.out("o").data, call.out("lse").data);
+}
+
+void attentionBwd(Launch& launch) {
+  const OpCall& call = launch.call;
+  const BackwardLayout layout(call, launch.workspace);
+  const AttentionPlan& plan = layout.plan;
+  const DType dtype = call.in("q").dtype;
+  prepare(launch, plan, layout.tables);
+  AttentionParams p = paramsOf(launch, plan, layout.tables);
+  p.o = rowsOf(call.in("o")), p.dO = rowsOf(call.in("dO"));
+  p.lse = call.in("lse").f32(), p.dots = layout.dots;
+  const ExactKernels kernels(plan, dtype);
+  const bool hasColumns = plan.heads * plan.size > 0;
+  if (p.nq > 0 && hasColumns) {
+    launch.run(kernelName("attentionDots", dtype), {blocksFor(p.nq * plan.heads, 8)}, 256, 0, p, layout.dots);
+  }
+  if (!layout.queryTiles.empty() && hasColumns) {
+    launch.upload(layout.tilesOfQueries, layout.queryTiles);
+    p.tiles = layout.tilesOfQueries;
+    launch.run(kernels.name("attentionBwdQueriesExact"),
+               {unsigned(int64_t(layout.queryTiles.size()) * plan.heads), kernels.columns}, kPairThreads,
+               4 * kPairTileBytes, p, call.out("dQ").data, layout.sums);
+  }
+  if (!layout.keyTiles.empty() && hasColumns) {
+    launch.upload(layout.tilesOfKeys, layout.keyTiles);
+    p.tiles = layout.tilesOfKeys;
+    launch.run(kernels.name("attentionBwdKeysExact"),
+               {unsigned(int64_t(layout.keyTiles.size()) * plan.heads), kernels.columns}, kPairThreads,
+               4 * kPairTileBytes, p, call.out("dK").data, call.out("dV").data);
+  }
+  if (call.wants("dBiasTable") && hasColumns) {
+    const TensorArg& table = call.out("dBiasTable");
+    launch.run("columnSums", {blocksFor(table.count(), 128)}, 128, 0, layout.sums, table.f32(),
+               int64_t(layout.queryTiles.size()) * kBucketParts, table.count());
+  }
+  if (call.wants("dBiasDense") && call.out("dBiasDense").count() > 0) {
+    const int64_t tiles = ceilDivide(p.denseQueries, kPairTile) * ceilDivide(p.denseKeys, kPairTile);
+    const Dim3 grid{unsigned(tiles), unsigned(p.denseBatches * plan.heads)};
+    launch.run(kernelName("attentionBwdDense", dtype), grid, kPairThreads, 0, p, int32_t(plan.sequences.size()),
+               call.out("dBiasDense").f32());
+  }
+}
+
+}  // namespace launchers
+}  // namespace duo::cuda

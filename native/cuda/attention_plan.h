@@ -1,0 +1,46 @@
+// How a call of attention is cut into tiles, and the memory that takes: functions of its shapes and host copies alone.
+#pragma once
+#include <vector>
+
+#include "core/relative_position.h"
+#include "cuda/kernels/attention_params.h"
+#include "cuda/launch.h"
+
+namespace duo::cuda {
+
+struct AttentionPlan {
+  explicit AttentionPlan(const OpCall& call);
+
+  // The rows of every sequence in tiles, those with the most to walk over first, so that none of them is left for the
+  // end.
+  std::vector<AttentionTile> queryTiles(int32_t rows) const;
+  std::vector<AttentionTile> keyTiles(int32_t rows) const;
+  // Buckets along relative positions −reach … reach.
+  std::vector<int32_t> buckets() const;
+  int64_t windowLength() const { return hasTable ? 2 * reach + 1 : 0; }
+
+  std::vector<AttentionSequence> sequences;
+  int64_t heads, size;
+  bool positioned, causal, hasTable, hasDense;
+  RelativePositionRule rule;
+  int64_t reach = 0;
+};
+
+// Hands out pieces of workspace, aligned to 256 bytes; without memory it only counts.
+class Carver {
+ public:
+  explicit Carver(void* base) : base_(static_cast<char*>(base)) {}
+  template <typename T>
+  T* take(size_t count) {
+    char* piece = base_ ? base_ + used_ : nullptr;
+    used_ += (count * sizeof(T) + 255) / 256 * 256;
+    return reinterpret_cast<T*>(piece);
+  }
+  size_t used() const { return used_; }
+
+ private:
+  char* base_;
+  size_t used_ = 0;
+};
+
+}  // namespace duo::cuda

@@ -208,8 +208,7 @@ void expectUsable(const OpCall& call, char* marks) {
   });
   const char* bad = std::find(marks, marks + rows, char(0));
   if (bad == marks + rows) return;
-  fail(ErrorCode::kData, call.def.name, "logits that are finite or -inf",
-       "NaN or inf at row " + std::to_string(bad - marks));
+  fail(ErrorCode::kData, call.def.name, call.def.usableRows, "others at row " + std::to_string(bad - marks));
 }
 
 }  // namespace

@@ -34,7 +34,15 @@ class DeviceMemory final : public MemorySource {
   std::shared_ptr<Context> context_;
 };
 
-const char* nameOfCall(const OpCall& call) { return call.def.name; }
+// `op`: null when its call is too long ago.
+Error describe(const ErrorWord& report, const OpDef* op) {
+  const std::string start = std::string(op ? op->name : "cuda") + ": expected ", index = std::to_string(report.index);
+  if (report.kind == Report::kRow) {
+    const char* rows = op && op->usableRows ? op->usableRows : "rows that the op can use";
+    return {ErrorCode::kData, start + rows + ", got others at row " + index};
+  }
+  return {ErrorCode::kIndex, start + "an index in [0, " + std::to_string(report.limit) + "), got " + index};
+}
 
 class CudaBackend final : public Backend {
  public:
@@ -55,8 +63,8 @@ class CudaBackend final : public Backend {
   void run(const OpCall& call, char* staging, uint64_t number) override {
     context_->makeCurrent();
     runStaged(call, staging, number, stream_);
-    names_.push_back({number, nameOfCall(call)});
-    if (names_.size() > kRemembered) names_.erase(names_.begin(), names_.begin() + kRemembered / 2);
+    calls_.push_back({number, &call.def});
+    if (calls_.size() > kRemembered) calls_.erase(calls_.begin(), calls_.begin() + kRemembered / 2);
   }
 
   void write(void* to, const void* from, size_t bytes) override {
@@ -98,31 +106,30 @@ class CudaBackend final : public Backend {
     context_->makeCurrent();
     const std::optional<ErrorWord> report = stream_.takeReport();
     if (!report) {
-      names_.clear();
+      calls_.clear();
       return std::nullopt;
     }
-    const char* op = "cuda";
-    for (const auto& [number, name] : names_) {
-      if (number == report->call) op = name;
+    const OpDef* op = nullptr;
+    for (const auto& [number, def] : calls_) {
+      if (number == report->call) op = def;
     }
-    names_.clear();
-    Error error(ErrorCode::kIndex, std::string(op) + ": expected an index in [0, " + std::to_string(report->limit) +
-                                       "), got " + std::to_string(report->index));
+    calls_.clear();
+    Error error = describe(*report, op);
     error.call = report->call;
     return error;
   }
 
  private:
-  struct Named {
+  struct Call {
     uint64_t number;
-    const char* name;
+    const OpDef* def;
   };
   static constexpr size_t kRemembered = 65536;
 
   std::shared_ptr<Context> context_;
   DeviceMemory memory_;
   Stream stream_;
-  std::vector<Named> names_;  // of the calls since the last wait: an error word has only a number
+  std::vector<Call> calls_;  // since the last wait: an error word has only a number
 };
 
 }  // namespace

@@ -39,6 +39,18 @@ DUO_CUDA_KERNEL_WITH_WORKSPACE(rmsNormBwd, kNative)
 DUO_CUDA_KERNEL(layerNorm, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(layerNormBwd, kNative)
 
+DUO_CUDA_KERNEL(argmax, kFloat32)
+DUO_CUDA_KERNEL(topK, kFloat32)
+
+DUO_CUDA_KERNEL(penalizeRepetition, kFloat32)
+DUO_CUDA_KERNEL(banRepeatedNgrams, kFloat32)
+DUO_CUDA_KERNEL(banTokens, kFloat32)
+DUO_CUDA_KERNEL(biasTokens, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(allowTokens, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(forceTokens, kFloat32)
+DUO_CUDA_KERNEL(boostTokens, kFloat32)
+DUO_CUDA_KERNEL(replaceNonFinite, kFloat32)
+
 DUO_CUDA_KERNEL_WITH_WORKSPACE(gemm, kNative)
 DUO_CUDA_KERNEL(gemmPack, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(gemmEpilogueBwd, kNative)

@@ -1,34 +1,25 @@
 // Launchers of softmax.
-#include <algorithm>
-
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
 #include "cuda/row_walk.h"
 
 namespace duo::cuda {
-namespace {
-
-// Whole warps, four elements a thread where there are so many.
-unsigned threadsFor(int64_t columns) { return unsigned(std::clamp<int64_t>((columns + 127) / 128 * 32, 32, 512)); }
-
-}  // namespace
-
 namespace launchers {
 
 void softmax(Launch& launch) {
   const TensorArg &x = launch.call.in("x"), &y = launch.call.out("y");
   if (x.count() == 0) return;
   const int64_t columns = x.dims.back(), rows = x.count() / columns;
-  launch.run(kernelName("softmax", x.dtype), {blocksFor(rows, 1)}, threadsFor(columns), 0, x.data, y.data, rowWalkOf(x),
-             rows, columns, launch.call.flag("log"));
+  launch.run(kernelName("softmax", x.dtype), {blocksFor(rows, 1)}, threadsForRow(columns), 0, x.data, y.data,
+             rowWalkOf(x), rows, columns, launch.call.flag("log"));
 }
 
 void softmaxBwd(Launch& launch) {
   const TensorArg &y = launch.call.in("y"), &dY = launch.call.in("dY"), &dX = launch.call.out("dX");
   if (y.count() == 0) return;
   const int64_t columns = y.dims.back(), rows = y.count() / columns;
-  launch.run(kernelName("softmaxBwd", y.dtype), {blocksFor(rows, 1)}, threadsFor(columns), 0, y.data, dY.data, dX.data,
-             rowWalkOf(y), rowWalkOf(dY), rows, columns, launch.call.flag("log"));
+  launch.run(kernelName("softmaxBwd", y.dtype), {blocksFor(rows, 1)}, threadsForRow(columns), 0, y.data, dY.data,
+             dX.data, rowWalkOf(y), rowWalkOf(dY), rows, columns, launch.call.flag("log"));
 }
 
 }  // namespace launchers

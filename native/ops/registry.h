@@ -151,6 +151,8 @@ struct OpDef {
   ShapeRule shapes = nullptr;  // null: the outputs' dims say it all
   WorkspaceRule workspace =
       nullptr;  // bytes of scratch memory; of the CPU's kernel; may depend on shapes and cpu::scratchSlots() alone
+  // Of ops that refuse rows by their data: what such a row must be, as the DataError says it.
+  const char* usableRows = nullptr;
   FlopsRule flops = nullptr;  // of its matrix products, a multiply and an add being two; null: it has none
   cpu::Column cpu = {};
   cuda::Column cuda = {};  // absent: calls on CUDA are refused

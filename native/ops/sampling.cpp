@@ -4,12 +4,15 @@
 #include <limits>
 
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
 namespace {
 
 constexpr double kUint32 = 4294967295.0;
+constexpr const char* kWithoutNaN = "logits without NaN";
+constexpr const char* kSumsWithoutNaN = "logits and beamScores without NaN";
 
 InputSpec logits() { return {"logits", "R V", Kind::kFloat, Layout::kRows}; }
 InputSpec streams(const char* dims) {
@@ -76,7 +79,9 @@ void registerSampling(std::vector<OpDef>& ops) {
       .inputs = {logits()},
       .outputs = {{.name = "ids", .dims = "R", .dtype = DType::kInt32}},
       .check = expectVocabulary,
+      .usableRows = kWithoutNaN,
       .cpu = cpu::argmax,
+      .cuda = cuda::argmax,
   });
   ops.push_back({
       .name = "topK",  // the k largest logits of each row, descending, of equal ones lower ids first
@@ -85,7 +90,9 @@ void registerSampling(std::vector<OpDef>& ops) {
       .outputs = {{"values"}, {"ids"}},
       .shapes = topKShapes,
       .workspace = topKBytes,
+      .usableRows = kWithoutNaN,
       .cpu = cpu::topK,
+      .cuda = cuda::topK,
   });
   ops.push_back({
       .name = "sampleCategorical",  // an id of each row with the probabilities softmax(logits)
@@ -93,6 +100,7 @@ void registerSampling(std::vector<OpDef>& ops) {
       .attrs = drawAttrs(),
       .outputs = {{.name = "ids", .dims = "R", .dtype = DType::kInt32}},
       .check = expectVocabulary,
+      .usableRows = "logits that are finite or -inf, with at least one token to draw",
       .cpu = cpu::sampleCategorical,
   });
   ops.push_back({
@@ -102,6 +110,7 @@ void registerSampling(std::vector<OpDef>& ops) {
       .outputs = {{"scores"}, {"parents"}, {"tokens"}},
       .shapes = beamShapes,
       .workspace = beamBytes,
+      .usableRows = kSumsWithoutNaN,
       .cpu = cpu::beamCandidates,
   });
   ops.push_back({
@@ -111,6 +120,7 @@ void registerSampling(std::vector<OpDef>& ops) {
       .outputs = {{"scores"}, {"parents"}, {"tokens"}},
       .shapes = beamShapes,
       .workspace = beamBytes,
+      .usableRows = kSumsWithoutNaN,
       .cpu = cpu::sampleCandidates,
   });
   ops.push_back({
@@ -127,6 +137,7 @@ void registerSampling(std::vector<OpDef>& ops) {
       .outputs = {{"scores", "R V"}},
       .check = checkWarp,
       .workspace = warpBytes,
+      .usableRows = "logits that are finite or -inf",
       .cpu = cpu::warpLogits,
   });
 }

@@ -96,11 +96,18 @@ __device__ inline float blockSum(float x, float* scratch) { return blockReduce(x
 __device__ inline float blockMax(float x, float* scratch) { return blockReduce(x, Max(), scratch); }
 
 // The first report stays; the kernel then takes the row as zeros.
-__device__ inline void reportIndex(ErrorWord* error, uint64_t call, int64_t index, int64_t limit) {
+__device__ inline void report(ErrorWord* error, Report kind, uint64_t call, int64_t index, int64_t limit) {
   if (atomicCAS(&error->state, 0u, 1u) != 0u) return;
+  error->kind = kind;
   error->call = call;
   error->index = index;
   error->limit = limit;
+}
+__device__ inline void reportIndex(ErrorWord* error, uint64_t call, int64_t index, int64_t limit) {
+  report(error, Report::kIndex, call, index, limit);
+}
+__device__ inline void reportRow(ErrorWord* error, uint64_t call, int64_t row) {
+  report(error, Report::kRow, call, row, 0);
 }
 
 }  // namespace duo::cuda

@@ -177,8 +177,8 @@ const joined = differentiable('joined', {
 })
 
 /** Runs the tape backwards from the case's outputs under its random cotangents, which it returns. */
-export function backwardOf(test: Case, outputs: readonly Tensor[]): NdArray[] {
-  const weights = cotangents(test, outputs)
+export function backwardOf(test: Case, outputs: readonly Tensor[], dtype: FloatDType = 'float32'): NdArray[] {
+  const weights = cotangents(test, outputs).map((w) => ({ ...w, data: w.data.map((x) => roundTo(dtype, x)) }))
   joined(
     outputs,
     weights.map((w) => Tensor.from(w.data, { shape: w.shape, dtype: 'float32' })),
@@ -186,11 +186,11 @@ export function backwardOf(test: Case, outputs: readonly Tensor[]): NdArray[] {
   return weights
 }
 
-export async function checkBackward(test: Case): Promise<Comparison[]> {
-  const { values, tensors, leaves } = prepare(test)
+export async function checkBackward(test: Case, dtype: FloatDType = 'float32'): Promise<Comparison[]> {
+  const { values, tensors, leaves } = prepare(test, dtype)
   const result = test.run(tensors)
   const outputs = (result instanceof Tensor ? [result] : result) as Tensor[]
-  const weights = backwardOf(test, outputs)
+  const weights = backwardOf(test, outputs, dtype)
   const gradient = test.gradient as NonNullable<Case['gradient']>
   const truth = gradient(values, weights, exact)
   const plain = gradient(values, weights, float32)
@@ -199,7 +199,7 @@ export async function checkBackward(test: Case): Promise<Comparison[]> {
       const want = truth[name]
       if (!want) throw new Error(`${test.name}: expected a reference gradient of ${name}, got none`)
       const got = leaf.grad ? await leaf.grad.data() : new Float32Array(leaf.size)
-      return compare(`d${name}`, got, want, plain[name] as NdArray, 'float32', test.tolerance?.factor)
+      return compare(`d${name}`, got, want, plain[name] as NdArray, dtype, test.tolerance?.factor)
     }),
   )
 }

@@ -79,26 +79,41 @@ struct ForwardLayout {
 };
 
 struct BackwardLayout {
-  BackwardLayout(const OpCall& call, void* workspace)
+  BackwardLayout(const OpCall& call, const Limits& limits, void* workspace)
       : plan(call),
+        numBuckets(call.flag("wantTable") ? plan.rule.numBuckets : 0),
+        block(attentionBackwardBlock(plan.size)),
+        tensors(plan.fitsTensors() &&
+                block.backwardQueriesShared(numBuckets) + AttentionBlock::kTaskBytes <= limits.sharedPerBlock),
         carve(workspace),
         tables(plan, carve),
-        queryTiles(plan.queryTiles(kPairTile)),
-        keyTiles(plan.keyTiles(kPairTile)) {
+        queryTiles(plan.queryTiles(tensors ? block.rows : kPairTile)),
+        keyTiles(plan.keyTiles(tensors ? block.rows : kPairTile)),
+        q(call.in("q"), tensors, carve),
+        k(call.in("k"), tensors, carve),
+        v(call.in("v"), tensors, carve),
+        dO(call.in("dO"), tensors, carve) {
     tilesOfQueries = carve.take<AttentionTile>(queryTiles.size());
     tilesOfKeys = carve.take<AttentionTile>(keyTiles.size());
     dots = carve.take<float>(size_t(call.dim("Nq") * plan.heads));
-    if (call.flag("wantTable")) sums = carve.take<float>(queryTiles.size() * size_t(kBucketParts * sumsOfTile()));
+    for (float*& table : quads) table = carve.take<float>(tensors ? size_t(4 * plan.heads * plan.quadLength()) : 0);
+    if (numBuckets) sums = carve.take<float>(size_t(partsOfTable() * numBuckets * plan.heads));
   }
-  int64_t sumsOfTile() const { return plan.rule.numBuckets * plan.heads; }
+  // Of the bias table's gradient.
+  int64_t partsOfTable() const { return int64_t(queryTiles.size()) * (tensors ? 1 : kBucketParts); }
 
   AttentionPlan plan;
+  int64_t numBuckets;  // whose gradient is wanted
+  AttentionBlock block;
+  bool tensors;
   Carver carve;
   Tables tables;
   std::vector<AttentionTile> queryTiles, keyTiles;
+  TensorRows q, k, v, dO;
   AttentionTile *tilesOfQueries, *tilesOfKeys;
   float* dots;
-  float* sums = nullptr;  // (tiles, kBucketParts, numBuckets, H)
+  float* quads[2];        // with queries as rows of scores, and with keys
+  float* sums = nullptr;  // (partsOfTable(), numBuckets, H)
 };
 
 // 16-byte accesses: whether rows of D elements of every operand begin at a multiple of 16 bytes.
@@ -130,7 +145,7 @@ AttentionParams paramsOf(Launch& launch, const AttentionPlan& plan, const Tables
   }
   p.nq = call.dim("Nq");
   p.heads = int32_t(plan.heads), p.size = int32_t(plan.size);
-  p.scale = call.f32("scale");
+  p.scale = plan.scale, p.scaleLog2 = plan.scale * 1.44269504088896341f;
   p.causal = plan.causal;
   p.vectors = liesInVectors(call, plan.size);
   const Dropout dropout(call);
@@ -183,11 +198,60 @@ struct ExactKernels {
   DType dtype;
 };
 
+unsigned blocksOf(const std::vector<AttentionTile>& tiles, const AttentionPlan& plan) {
+  return unsigned(int64_t(tiles.size()) * plan.heads);
+}
+
+void backwardByTensors(Launch& launch, const BackwardLayout& layout, AttentionParams p) {
+  const OpCall& call = launch.call;
+  const AttentionPlan& plan = layout.plan;
+  p.q = layout.q.ready(launch), p.k = layout.k.ready(launch), p.v = layout.v.ready(launch);
+  p.dO = layout.dO.ready(launch);
+  if (!layout.queryTiles.empty()) {
+    if (plan.hasTable) prepareQuads(launch, plan, layout.tables, layout.quads[0], 1, p);
+    p.tiles = layout.tilesOfQueries;
+    launch.run(tensorKernel(plan.hasTable ? "attentionBwdQueriesBias" : "attentionBwdQueries", plan),
+               {blocksOf(layout.queryTiles, plan)}, kTensorThreads,
+               layout.block.backwardQueriesShared(layout.numBuckets), p, call.out("dQ").data, layout.sums);
+  }
+  if (!layout.keyTiles.empty()) {
+    if (plan.hasTable) prepareQuads(launch, plan, layout.tables, layout.quads[1], -1, p);
+    p.tiles = layout.tilesOfKeys;
+    launch.run(tensorKernel(plan.hasTable ? "attentionBwdKeysBias" : "attentionBwdKeys", plan),
+               {blocksOf(layout.keyTiles, plan)}, kTensorThreads, layout.block.backwardKeysShared(), p,
+               call.out("dK").data, call.out("dV").data);
+  }
+}
+
+void backwardExactly(Launch& launch, const BackwardLayout& layout, AttentionParams p) {
+  const OpCall& call = launch.call;
+  const AttentionPlan& plan = layout.plan;
+  const ExactKernels kernels(plan);
+  if (!layout.queryTiles.empty()) {
+    p.tiles = layout.tilesOfQueries;
+    launch.run(kernels.name("attentionBwdQueriesExact"), {blocksOf(layout.queryTiles, plan), kernels.columns},
+               kPairThreads, 4 * kPairTileBytes, p, call.out("dQ").data, layout.sums);
+  }
+  if (!layout.keyTiles.empty()) {
+    p.tiles = layout.tilesOfKeys;
+    launch.run(kernels.name("attentionBwdKeysExact"), {blocksOf(layout.keyTiles, plan), kernels.columns}, kPairThreads,
+               4 * kPairTileBytes, p, call.out("dK").data, call.out("dV").data);
+  }
+  if (call.wants("dBiasDense") && call.out("dBiasDense").count() > 0) {
+    const int64_t tiles = ceilDivide(p.denseQueries, kPairTile) * ceilDivide(p.denseKeys, kPairTile);
+    const Dim3 grid{unsigned(tiles), unsigned(p.denseBatches * plan.heads)};
+    launch.run(kernelName("attentionBwdDense", plan.dtype), grid, kPairThreads, 0, p, int32_t(plan.sequences.size()),
+               call.out("dBiasDense").f32());
+  }
+}
+
 }  // namespace
 
 namespace workspaces {
 size_t attentionFwd(const OpCall& call, const Limits&) { return ForwardLayout(call, nullptr).carve.used(); }
-size_t attentionBwd(const OpCall& call, const Limits&) { return BackwardLayout(call, nullptr).carve.used(); }
+size_t attentionBwd(const OpCall& call, const Limits& limits) {
+  return BackwardLayout(call, limits, nullptr).carve.used();
+}
 }  // namespace workspaces
 
 namespace launchers {
@@ -216,42 +280,24 @@ void attentionFwd(Launch& launch) {
 
 void attentionBwd(Launch& launch) {
   const OpCall& call = launch.call;
-  const BackwardLayout layout(call, launch.workspace);
+  const BackwardLayout layout(call, launch.limits, launch.workspace);
   const AttentionPlan& plan = layout.plan;
-  const DType dtype = call.in("q").dtype;
   prepare(launch, plan, layout.tables);
-  AttentionParams p = paramsOf(launch, plan, layout.tables);
-  p.o = rowsOf(call.in("o")), p.dO = rowsOf(call.in("dO"));
-  p.lse = call.in("lse").f32(), p.dots = layout.dots;
-  const ExactKernels kernels(plan);
-  const bool hasColumns = plan.heads * plan.size > 0;
-  if (p.nq > 0 && hasColumns) {
-    launch.run(kernelName("attentionDots", dtype), {blocksFor(p.nq * plan.heads, 8)}, 256, 0, p, layout.dots);
-  }
-  if (!layout.queryTiles.empty() && hasColumns) {
+  if (plan.heads * plan.size > 0) {
+    AttentionParams p = paramsOf(launch, plan, layout.tables);
+    p.o = rowsOf(call.in("o")), p.dO = rowsOf(call.in("dO"));
+    p.lse = call.in("lse").f32(), p.dots = layout.dots;
+    if (p.nq > 0) {
+      launch.run(kernelName("attentionDots", plan.dtype), {blocksFor(p.nq * plan.heads, 8)}, 256, 0, p, layout.dots);
+    }
     launch.upload(layout.tilesOfQueries, layout.queryTiles);
-    p.tiles = layout.tilesOfQueries;
-    launch.run(kernels.name("attentionBwdQueriesExact"),
-               {unsigned(int64_t(layout.queryTiles.size()) * plan.heads), kernels.columns}, kPairThreads,
-               4 * kPairTileBytes, p, call.out("dQ").data, layout.sums);
-  }
-  if (!layout.keyTiles.empty() && hasColumns) {
     launch.upload(layout.tilesOfKeys, layout.keyTiles);
-    p.tiles = layout.tilesOfKeys;
-    launch.run(kernels.name("attentionBwdKeysExact"),
-               {unsigned(int64_t(layout.keyTiles.size()) * plan.heads), kernels.columns}, kPairThreads,
-               4 * kPairTileBytes, p, call.out("dK").data, call.out("dV").data);
+    layout.tensors ? backwardByTensors(launch, layout, p) : backwardExactly(launch, layout, p);
   }
-  if (call.wants("dBiasTable") && hasColumns) {
+  if (call.wants("dBiasTable") && call.out("dBiasTable").count() > 0) {
     const TensorArg& table = call.out("dBiasTable");
-    launch.run("columnSums", {blocksFor(table.count(), 128)}, 128, 0, layout.sums, table.f32(),
-               int64_t(layout.queryTiles.size()) * kBucketParts, table.count());
-  }
-  if (call.wants("dBiasDense") && call.out("dBiasDense").count() > 0) {
-    const int64_t tiles = ceilDivide(p.denseQueries, kPairTile) * ceilDivide(p.denseKeys, kPairTile);
-    const Dim3 grid{unsigned(tiles), unsigned(p.denseBatches * plan.heads)};
-    launch.run(kernelName("attentionBwdDense", dtype), grid, kPairThreads, 0, p, int32_t(plan.sequences.size()),
-               call.out("dBiasDense").f32());
+    launch.run("attentionTableSums", {unsigned(table.count())}, 128, 0, layout.sums, table.f32(), layout.partsOfTable(),
+               table.count());
   }
 }
 

@@ -95,13 +95,25 @@ struct AttentionBlock {
 
   size_t rowBytes() const { return 2 * size_t(size); }
   static constexpr size_t kBiasBytes = 97 * 16;  // of one tile
+  static constexpr size_t kTaskBytes = 256;
   // Q; K and V of one block.
   size_t forwardShared() const { return rowBytes() * size_t(rows + 2 * columns) + kBiasBytes; }
+  // Two operands of the rows, two of the columns twice; of each query of two blocks two numbers, or the buckets of the
+  // distances of two blocks and the sums of each lane.
+  size_t backwardShared() const { return rowBytes() * size_t(2 * rows + 4 * columns) + 2 * kBiasBytes; }
+  size_t backwardKeysShared() const { return backwardShared() + size_t(columns) * 16; }
+  size_t backwardQueriesShared(int64_t numBuckets) const {
+    return backwardShared() + (numBuckets ? 2 * (128 + 64) * 4 + size_t(numBuckets) * 128 * 4 : 0);
+  }
 };
 constexpr int32_t kAttentionWidest = 128;
 
 constexpr AttentionBlock attentionForwardBlock(int64_t size) {
   return size <= 64 ? AttentionBlock{64, 128, 64} : AttentionBlock{kAttentionWidest, 64, 64};
+}
+
+constexpr AttentionBlock attentionBackwardBlock(int64_t size) {
+  return size <= 64 ? AttentionBlock{64, 128, 64} : AttentionBlock{kAttentionWidest, 64, 32};
 }
 
 }  // namespace duo::cuda

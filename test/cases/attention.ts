@@ -170,8 +170,27 @@ export const attentionCases: Case[] = [
   {
     ...attentionCase('large magnitude', { lengths: [[40, 50]], magnitude: 20, scale: 1, table: t5 }),
     centralDifferences: false,
+    sixteenBitGradient: false,
   },
   attentionCase('head size 80', { lengths: [[33, 40]], heads: 1, size: 80 }),
+  attentionCase('head size 72, causal, dropout', {
+    lengths: [
+      [70, 90],
+      [33, 12],
+    ],
+    heads: 3,
+    size: 72,
+    table: { buckets: 12, maxDistance: 20 },
+    causal: true,
+    dropoutP: 0.2,
+  }),
+  attentionCase('head size 64, causal, dropout', {
+    lengths: [[150, 140]],
+    size: 64,
+    table: { buckets: 32, bidirectional: false },
+    causal: true,
+    dropoutP: 0.1,
+  }),
   attentionCase('head size 256', { lengths: [[10, 21]], heads: 1, size: 256 }),
   attentionCase('keys cut in parts', { lengths: [[40, 600]], heads: 1, size: 16, table: t5 }),
   {

@@ -40,6 +40,11 @@ export interface Case {
   gradient?(values: Values, cotangents: readonly NdArray[], r: Round): Readonly<Record<string, NdArray>>
   /** Also run forward with inputs stored in 16 bits. @default true */
   readonly sixteenBit?: boolean
+  /**
+   * False where 16-bit gradients overflow, or cancel to less than what the rounding of a saved output leaves of them: no
+   * plain computation that stores that output could do better.
+   */
+  readonly sixteenBitGradient?: false
   /** False where values are so large that central differences cancel; another case of the op must have them. */
   readonly centralDifferences?: false
   /** In units of the derived tolerance, with the reason why this case needs another factor. */

@@ -49,4 +49,11 @@ describe.skipIf(devices.length === 0)('on a GPU', () => {
   test.each(tested.filter((c) => c.gradient).map((c) => [c.name, c] as const))('backward of %s', (_, c) =>
     expectWithin(() => checkBackward(c)),
   )
+  for (const dtype of ['float16', 'bfloat16'] as const) {
+    test.each(
+      tested
+        .filter((c) => c.gradient && c.sixteenBit !== false && c.sixteenBitGradient !== false)
+        .map((c) => [c.name, c] as const),
+    )(`${dtype} backward of %s`, (_, c) => expectWithin(() => checkBackward(c, dtype)))
+  }
 })

@@ -10,22 +10,6 @@
 
 namespace duo::cuda {
 
-// Scores of keys that a row does not see become −inf. `seen`: the last key that row (i, h) of this thread sees, counted
-// from the thread's first column.
-template <int kTiles, int kRuns>
-__device__ inline void hideColumns(TileScores<kTiles, kRuns>& s, const int (&seen)[kTiles][2]) {
-#pragma unroll
-  for (int i = 0; i < kTiles; ++i) {
-#pragma unroll
-    for (int n = 0; n < 4 * kRuns; ++n) {
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        if (n / 4 * 32 + n % 4 * 2 + e % 2 > seen[i][e / 2]) s[i][n][e] = -INFINITY;
-      }
-    }
-  }
-}
-
 template <typename T, int kSize, int kTiles, bool kBias>
 __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
   constexpr int kRuns = 2, kKeys = 32 * kRuns, kQueries = 16 * kTiles * kAttentionWarps;
@@ -34,26 +18,23 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
   const uint32_t tileQ = sharedAddress(shared), tileK = tileQ + kQueries * kBytes, tileV = tileK + kKeys * kBytes;
   const uint32_t tileBias = tileV + kKeys * kBytes;
 
-  const AttentionTile tile = p.tiles[blockIdx.x / p.heads];
-  const AttentionRule<T> rule(p, tile.sequence, int(blockIdx.x) % p.heads);
-  const AttentionSequence& s = rule.s;
+  const BlockTask& task = blockTask(p);
+  const AttentionSequence& s = task.s;
   const int warp = int(threadIdx.x) / kWarp, lane = int(threadIdx.x) % kWarp, g = lane / 4, t = lane % 4;
-  const int warpRow = warp * 16 * kTiles, firstQuery = tile.first + warpRow;
-  const int end = rule.keysEnd(min(tile.first + kQueries, s.queries) - 1);
+  const int warpRow = warp * 16 * kTiles, firstQuery = task.first + warpRow;
+  const int end = keysEnd(p, s, min(task.first + kQueries, s.queries) - 1);
 
-  RowCopies<kSize, kQueries, RowPattern<kTiles>> copyQ(p.q, s.firstQuery, rule.head, tile.first, s.queries, p.size);
-  RowCopies<kSize, kKeys, ColumnPattern> copyK(p.k, s.firstKey, rule.head, 0, s.keys, p.size);
-  RowCopies<kSize, kKeys, ColumnPattern> copyV(p.v, s.firstKey, rule.head, 0, s.keys, p.size);
-  const int distance = -tile.first - s.causalOffset;  // of the first key
-  const BiasQuads quads(p, rule.head, tileBias, distance, 128, kKeys);
+  const int distance = -task.first - s.causalOffset;  // of the first key
+  const auto copyK = [&](int key) {
+    copyRows<kSize, kKeys, ColumnPattern, false>(p.k, s.firstKey, task.head, key, s.keys, p.size, tileK);
+    if (kBias) BiasQuads::copy<false>(p, task.head, distance + key, kQueries, kKeys, tileBias);
+  };
   uint32_t quadsAt[2] = {};
   if (kBias) BiasQuads::addresses<kTiles>(tileBias, warpRow, quadsAt);
   const LaneAddress<kSize, kTiles> address;
   const uint32_t rows = address.ofRows(tileQ, warpRow), columns = address.ofColumns(tileK);
   const uint32_t summed = address.ofSummedColumns(tileV);
-  const DropoutRows dropout(p, rule.head, s.firstQuery + firstQuery + 2 * kTiles * g);
 
-  const float toLog2 = p.scale * kLog2E;
   RowSums<kTiles, kSize> out = {};
   float highest[kTiles][2], totals[kTiles][2];
 #pragma unroll
@@ -63,68 +44,75 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
   }
 
   if (end > 0) {
-    copyQ.copy(tileQ);
-    copyK.copy(tileK);
-    if (kBias) quads.copy(distance, 0);
+    copyRows<kSize, kQueries, RowPattern<kTiles>, false>(p.q, s.firstQuery, task.head, task.first, s.queries, p.size,
+                                                         tileQ);
+    copyK(0);
   }
   commitCopies();
 #pragma unroll 1
   for (int key = 0; key < end; key += kKeys) {
     waitForCopies<0>();
     __syncthreads();
-    copyV.copy(tileV);
+    copyRows<kSize, kKeys, ColumnPattern, false>(p.v, s.firstKey, task.head, key, s.keys, p.size, tileV);
     commitCopies();
     TileScores<kTiles, kRuns> x;
-    tileProducts<T, kSize, kTiles, kRuns, kBias>(x, rows, columns, quadsAt);
+    tileProducts<T, kSize, kTiles, kRuns, kBias>(x, rows, 0, columns, 0, quadsAt);
     waitForCopies<0>();
     __syncthreads();
-    if (key + kKeys < end) {
-      copyK.copy(tileK);
-      if (kBias) quads.copy(distance + key + kKeys, 0);
-    }
+    if (key + kKeys < end) copyK(key + kKeys);
     commitCopies();
 
     if (key + kKeys > s.keys || (p.causal && key + kKeys - 1 > firstQuery + s.causalOffset)) {
-      int seen[kTiles][2];
-#pragma unroll
-      for (int i = 0; i < kTiles; ++i) {
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-          const int query = firstQuery + 2 * kTiles * g + 2 * i + h;
-          seen[i][h] = (p.causal ? min(s.keys - 1, query + s.causalOffset) : s.keys - 1) - key - 8 * t;
-        }
-      }
-      hideColumns<kTiles, kRuns>(x, seen);
+      hideKeys<kTiles, kRuns>(x, p, s, firstQuery + 2 * kTiles * g, key + 8 * t);
     }
 
+    // Row by row only what must be: shuffles are not moved past one another.
+    float most[kTiles][2];
 #pragma unroll
     for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
-        float most = highest[i][h];
+        most[i][h] = highest[i][h];
 #pragma unroll
-        for (int n = 0; n < 4 * kRuns; ++n) most = fmaxf(fmaxf(most, x[i][n][2 * h]), x[i][n][2 * h + 1]);
-        most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 1));
-        most = fmaxf(most, __shfl_xor_sync(kAllLanes, most, 2));
-        const float shift = most * toLog2, factor = exp2Approximately((highest[i][h] - most) * toLog2);
-        highest[i][h] = most;
-        float total = totals[i][h] * factor;
+        for (int n = 0; n < 4 * kRuns; ++n) {
+          most[i][h] = fmaxf(most[i][h], fmaxf(x[i][n][2 * h], x[i][n][2 * h + 1]));
+        }
+      }
+    }
+#pragma unroll
+    for (int lanes = 1; lanes < 4; lanes *= 2) {
+#pragma unroll
+      for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) most[i][h] = fmaxf(most[i][h], __shfl_xor_sync(kAllLanes, most[i][h], lanes));
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        const float shift = most[i][h] * p.scaleLog2,
+                    factor = exp2Approximately((highest[i][h] - most[i][h]) * p.scaleLog2);
+        highest[i][h] = most[i][h];
+        // Two sums, so that neither waits for the other.
+        float total[2] = {totals[i][h] * factor, 0.f};
 #pragma unroll
         for (int n = 0; n < 4 * kRuns; ++n) {
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             float& y = x[i][n][2 * h + e];
-            y = exp2Approximately(fmaf(y, toLog2, -shift));
-            total += y;
+            y = exp2Approximately(fmaf(y, p.scaleLog2, -shift));
+            total[e] += y;
           }
         }
-        totals[i][h] = total;
+        totals[i][h] = total[0] + total[1];
 #pragma unroll
         for (int c = 0; c < kSize / 8; ++c) out[i][c][2 * h] *= factor, out[i][c][2 * h + 1] *= factor;
       }
     }
 
     if (p.threshold) {
+      const DropoutRows dropout(p, task.head, s.firstQuery + firstQuery + 2 * kTiles * g);
 #pragma unroll
       for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
@@ -142,7 +130,7 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
         }
       }
     }
-    addWeightedRows<T, kSize, kTiles, kRuns>(out, x, summed);
+    addWeightedRows<T, kSize, kTiles, kRuns>(out, x, summed, 0);
   }
 
   float scales[kTiles][2];
@@ -157,13 +145,13 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
       scales[i][h] = total == 0.f ? 0.f : (p.threshold ? p.keepScale : 1.f) / total;
       const int query = firstQuery + 2 * kTiles * g + 2 * i + h;
       if (t == 0 && query < s.queries) {
-        lse[rule.head * p.nq + s.firstQuery + query] =
+        lse[task.head * p.nq + s.firstQuery + query] =
             total == 0.f ? -INFINITY : fmaf(highest[i][h], p.scale, logf(total));
       }
     }
   }
   // Every warp has read its own queries for the last time; nobody else reads them.
-  writeRows<T, kSize, kTiles>(o, out, scales, shared, warpRow, s.firstQuery, tile.first, s.queries, p, rule.head);
+  writeRows<T, kSize, kTiles>(o, out, scales, shared, warpRow, s.firstQuery, task.first, s.queries, p, task.head);
 }
 
 }  // namespace duo::cuda

@@ -41,7 +41,7 @@ struct AttentionParams {
 
   int64_t nq;
   int32_t heads, size;
-  float scale;
+  float scale, scaleLog2;  // scaleLog2 = scale·log2 e
   int32_t causal;
   int32_t vectors;  // 1: rows of all operands lie at multiples of 16 bytes and have no remainder
 

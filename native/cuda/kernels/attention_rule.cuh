@@ -6,6 +6,17 @@
 
 namespace duo::cuda {
 
+// Keys that queries up to `lastQuery` can see come before this one.
+__device__ inline int keysEnd(const AttentionParams& p, const AttentionSequence& s, int lastQuery) {
+  if (!p.causal || p.positionsQ) return s.keys;
+  return min(s.keys, max(lastQuery + s.causalOffset + 1, 0));
+}
+// Queries that see keys from `firstKey` on do not come before this one.
+__device__ inline int queriesBegin(const AttentionParams& p, const AttentionSequence& s, int firstKey) {
+  if (!p.causal || p.positionsQ) return 0;
+  return min(s.queries, max(firstKey - s.causalOffset, 0));
+}
+
 // One sequence and head of a call. Queries and keys are counted within the sequence.
 template <typename T>
 struct AttentionRule {
@@ -24,16 +35,8 @@ struct AttentionRule {
   // Of the table written out.
   __device__ int windowIndex(int relative) const { return min(max(relative, -p.reach), p.reach) + p.reach; }
 
-  // Keys that queries up to `lastQuery` can see come before this one.
-  __device__ int keysEnd(int lastQuery) const {
-    if (!p.causal || p.positionsQ) return s.keys;
-    return min(s.keys, max(lastQuery + s.causalOffset + 1, 0));
-  }
-  // Queries that see keys from `firstKey` on do not come before this one.
-  __device__ int queriesBegin(int firstKey) const {
-    if (!p.causal || p.positionsQ) return 0;
-    return min(s.queries, max(firstKey - s.causalOffset, 0));
-  }
+  __device__ int keysEnd(int lastQuery) const { return duo::cuda::keysEnd(p, s, lastQuery); }
+  __device__ int queriesBegin(int firstKey) const { return duo::cuda::queriesBegin(p, s, firstKey); }
 
   // The score of a pair whose product is given: −inf where the query does not see the key.
   __device__ float score(float product, int query, int key) const {

@@ -91,3 +91,12 @@ extern "C" __global__ void attentionPositions(const int32_t* positions, int64_t 
     if (positions[i] < 0 || positions[i] >= kLimit) reportIndex(error, call, positions[i], kLimit);
   }
 }
+
+// y[j] = Σ sums[i][j], a block for each column: threads sum every 128th row, then each other, in a fixed order.
+extern "C" __global__ void attentionTableSums(const float* sums, float* y, int64_t rows, int64_t columns) {
+  __shared__ float scratch[kWarp];
+  float total = 0.f;
+  for (int64_t i = threadIdx.x; i < rows; i += blockDim.x) total += sums[i * columns + blockIdx.x];
+  total = blockSum(total, scratch);
+  if (threadIdx.x == 0) y[blockIdx.x] = total;
+}

@@ -22,6 +22,13 @@ __device__ inline float exp2Approximately(float x) {
   return y;
 }
 
+// threadIdx.x, read anew: what is computed from it stays where it is, instead of occupying registers around a loop.
+__device__ inline int threadAnew() {
+  int x;
+  asm volatile("mov.u32 %0, %%tid.x;\n" : "=r"(x));
+  return x;
+}
+
 template <typename T>
 __device__ inline uint32_t pack(float low, float high);
 template <>
@@ -33,6 +40,23 @@ template <>
 __device__ inline uint32_t pack<f16>(float low, float high) {
   const __half2 x = __floats2half2_rn(low, high);
   return *reinterpret_cast<const uint32_t*>(&x);
+}
+
+// What a block works on, in shared memory: in registers it would stand in the way of the sums.
+struct BlockTask {
+  AttentionSequence s;
+  int first, head;
+};
+
+// Blocks (x) take the heads of one tile after the other.
+__device__ inline const BlockTask& blockTask(const AttentionParams& p) {
+  __shared__ BlockTask task;
+  if (threadIdx.x == 0) {
+    const AttentionTile tile = p.tiles[blockIdx.x / p.heads];
+    task = {p.sequences[tile.sequence], tile.first, int(blockIdx.x) % p.heads};
+  }
+  __syncthreads();
+  return task;
 }
 
 // Scores of a warp's tile: [i][4·a + j][2·h + e].
@@ -63,33 +87,24 @@ struct ColumnPattern {
   __device__ uint32_t operator()(int row) const { return (uint32_t(row) & 1) | ((uint32_t(row) >> 3) & 3) << 1; }
 };
 
-// Copies blocks of rows of one operand, one block after the other.
-template <int kSize, int kRows, typename Pattern>
-struct RowCopies {
+// Copies kRows rows of an operand from row `first` of a sequence on, of `count`, to the tile at `to`, with zeros for
+// what is outside. kAnew: keeps nothing in registers from one block to the next.
+template <int kSize, int kRows, typename Pattern, bool kAnew>
+__device__ inline void copyRows(const AttentionRows& rows, int64_t base, int head, int first, int count, int size,
+                                uint32_t to) {
   using Rows = SharedRows<kSize>;
-  const char* from;  // this thread's chunk of its first row of the next block
-  int64_t step;      // bytes between the rows of a thread
-  int left;          // rows from that row on; none where the chunk lies outside of the row
-
-  __device__ RowCopies(const AttentionRows& rows, int64_t base, int head, int first, int count, int size) {
-    const int row = first + int(threadIdx.x) / Rows::kChunks, column = int(threadIdx.x) % Rows::kChunks * 8;
-    from = static_cast<const char*>(rows.data) + ((base + row) * rows.row + head * rows.head + column) * 2;
-    step = rows.row * 2 * Rows::kStep;
-    left = column < size ? count - row : 0;
-  }
-
-  // To the tile at `to`, with zeros for what is outside; moves on.
-  __device__ void copy(uint32_t to) {
-    const int row = int(threadIdx.x) / Rows::kChunks, chunk = int(threadIdx.x) % Rows::kChunks;
+  const int thread = kAnew ? threadAnew() : int(threadIdx.x), row = thread / Rows::kChunks,
+            chunk = thread % Rows::kChunks;
+  const uint16_t* from =
+      static_cast<const uint16_t*>(rows.data) + (base + first + row) * rows.row + head * rows.head + chunk * 8;
+  const int left = chunk * 8 < size ? count - first - row : 0;
 #pragma unroll
-    for (int i = 0; i < kRows / Rows::kStep; ++i) {
-      const int r = row + i * Rows::kStep;
-      copyAsync16(to + Rows::offset(r, chunk, Pattern()(r)), from, i * Rows::kStep < left);
-      from += step;
-    }
-    left -= kRows;
+  for (int i = 0; i < kRows / Rows::kStep; ++i) {
+    const int r = row + i * Rows::kStep;
+    copyAsync16(to + Rows::offset(r, chunk, Pattern()(r)), from, i * Rows::kStep < left);
+    from += rows.row * Rows::kStep;
   }
-};
+}
 
 // Where a lane reads fragments of a tile at `base` (a multiple of 256) by ldmatrix. Chunk c (even) of its address lies
 // at address ^ 16·c.
@@ -120,28 +135,20 @@ struct BiasQuads {
   static constexpr int kEach = 48, kSecond = kEach + 1;  // quads of one class; the second begins at another bank
   static constexpr int kBytes = (kSecond + kEach) * 16;
 
-  const float4* from;  // this thread's quad of a tile at `origin`
-  uint32_t to;
-  int origin, low, high;
-
-  // Tiles of up to `rows` × `columns` (at most 128 and 64), at distances equal to `origin` modulo 4: column − row of
-  // their first pair.
-  __device__ BiasQuads(const AttentionParams& p, int head, uint32_t shared, int origin, int rows, int columns)
-      : origin(origin) {
-    const int n = int(threadIdx.x), second = n >= kEach;
+  // Those of a tile of up to `rows` × `columns` (at most 128 and 64) to shared memory. `distance`: column − row of its
+  // first pair, of which the clamped one keeps the remainder by four.
+  template <bool kAnew>
+  __device__ static void copy(const AttentionParams& p, int head, int distance, int rows, int columns, uint32_t to) {
+    const int n = kAnew ? threadAnew() : int(threadIdx.x), second = n >= kEach;
+    if (n >= 2 * kEach) return;
+    const int low = -p.reach - columns, high = p.reach + rows;
+    if (distance < low) distance = low - ((low - distance) & 3);
+    if (distance > high) distance = high + ((distance - high) & 3);
     // Of a tile, y − y of its first pair: multiples of 4 from −124 on, then multiples of 4 from −128 on, plus 2.
-    const int y = p.quadCenter + origin + (second ? 4 * (n - kEach) - 126 : 4 * n - 124);
-    from = reinterpret_cast<const float4*>(p.quads) + int64_t(head) * p.quadLength + (y & 3) * (p.quadLength / 4) +
-           (y >> 2);
-    to = shared + uint32_t(second ? n - kEach + kSecond : n) * 16;
-    const int below = -p.reach - columns, above = p.reach + rows;
-    low = below - ((below - origin) & 3);
-    high = above + ((origin - above) & 3);
-  }
-
-  __device__ void copy(int distance, uint32_t buffer) const {
-    if (int(threadIdx.x) < 2 * kEach)
-      copyAsync16(to + buffer, from + ((min(max(distance, low), high) - origin) >> 2), true);
+    const int y = p.quadCenter + distance + (second ? 4 * (n - kEach) - 126 : 4 * n - 124);
+    const float4* from = reinterpret_cast<const float4*>(p.quads) + int64_t(head) * p.quadLength +
+                         (y & 3) * (p.quadLength / 4) + (y >> 2);
+    copyAsync16(to + uint32_t(second ? n - kEach + kSecond : n) * 16, from, true);
   }
 
   // Where a lane finds its quads: those of m = j − i lie in class m % 2 at 16·(8·a + m / 2) (rounded down) bytes.
@@ -165,17 +172,17 @@ __device__ inline float4 loadQuad(uint32_t address) {
   return q;
 }
 
-// s = rows·columnsᵀ, from the bias on where quads are given. Addresses are a LaneAddress's; `run`: the first a.
+// s = rows·columnsᵀ, from the bias on where quads are given. Addresses are a LaneAddress's, of tiles that lie `ofRows`
+// and `ofColumns` bytes further: tiles share what a lane keeps.
 template <typename T, int kSize, int kTiles, int kRuns, bool kBias>
-__device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, uint32_t rows, uint32_t columns,
-                                    const uint32_t (&quads)[2], int run = 0) {
+__device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, uint32_t rows, uint32_t ofRows, uint32_t columns,
+                                    uint32_t ofColumns, const uint32_t (&quads)[2]) {
   constexpr int kBytes = SharedRows<kSize>::kBytes;
-  columns += uint32_t(run * 32 * kBytes);
 #pragma unroll
   for (int kk = 0; kk < kSize / 16; ++kk) {
     uint32_t a[kTiles][4];
 #pragma unroll
-    for (int i = 0; i < kTiles; ++i) loadMatrices(a[i], (rows ^ uint32_t(kk * 32)) + uint32_t(i * 2 * kBytes));
+    for (int i = 0; i < kTiles; ++i) loadMatrices(a[i], (rows ^ uint32_t(kk * 32)) + ofRows + uint32_t(i * 2 * kBytes));
 #pragma unroll
     for (int r = 0; r < kRuns; ++r) {
       if (kk == 0) {
@@ -184,7 +191,7 @@ __device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, uint32_t rows,
 #pragma unroll
           for (int m = 1 - kTiles; m < 4; ++m) {
             const int odd = m & 1;
-            q[m + kTiles - 1] = loadQuad(quads[odd] + uint32_t(run * 128 + (8 * r + (m - odd) / 2) * 16));
+            q[m + kTiles - 1] = loadQuad(quads[odd] + uint32_t((8 * r + (m - odd) / 2) * 16));
           }
         }
 #pragma unroll
@@ -199,7 +206,7 @@ __device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, uint32_t rows,
 #pragma unroll
       for (int j = 0; j < 4; j += 2) {
         uint32_t b[4];
-        loadMatrices(b, (columns ^ uint32_t(kk * 32)) + uint32_t((32 * r + 2 * j) * kBytes));
+        loadMatrices(b, (columns ^ uint32_t(kk * 32)) + ofColumns + uint32_t((32 * r + 2 * j) * kBytes));
 #pragma unroll
         for (int i = 0; i < kTiles; ++i) {
           multiplyAdd<T>(s[i][4 * r + j], a[i], b[0], b[1]);
@@ -213,9 +220,8 @@ __device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, uint32_t rows,
 // sums += s·(rows of the columns), s rounded to T.
 template <typename T, int kSize, int kTiles, int kRuns>
 __device__ inline void addWeightedRows(RowSums<kTiles, kSize>& sums, const TileScores<kTiles, kRuns>& s,
-                                       uint32_t summed, int run = 0) {
+                                       uint32_t summed, uint32_t ofSummed) {
   constexpr int kBytes = SharedRows<kSize>::kBytes;
-  summed += uint32_t(run * 32 * kBytes);
 #pragma unroll
   for (int step = 0; step < 2 * kRuns; ++step) {
     uint32_t a[kTiles][4];
@@ -230,11 +236,32 @@ __device__ inline void addWeightedRows(RowSums<kTiles, kSize>& sums, const TileS
 #pragma unroll
     for (int c = 0; c < kSize / 16; ++c) {
       uint32_t b[4];
-      loadMatricesTransposed(b, (summed ^ uint32_t(c * 32)) + uint32_t((step / 2 * 32 + step % 2 * 4) * kBytes));
+      loadMatricesTransposed(
+          b, (summed ^ uint32_t(c * 32)) + ofSummed + uint32_t((step / 2 * 32 + step % 2 * 4) * kBytes));
 #pragma unroll
       for (int i = 0; i < kTiles; ++i) {
         multiplyAdd<T>(sums[i][2 * c], a[i], b[0], b[1]);
         multiplyAdd<T>(sums[i][2 * c + 1], a[i], b[2], b[3]);
+      }
+    }
+  }
+}
+
+// Scores of keys that a query does not see become −inf. `query` and `key`: this thread's first.
+template <int kTiles, int kRuns>
+__device__ inline void hideKeys(TileScores<kTiles, kRuns>& x, const AttentionParams& p, const AttentionSequence& s,
+                                int query, int key) {
+#pragma unroll
+  for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const int last = p.causal ? min(s.keys - 1, query + 2 * i + h + s.causalOffset) : s.keys - 1;
+#pragma unroll
+      for (int n = 0; n < 4 * kRuns; ++n) {
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          if (n / 4 * 32 + n % 4 * 2 + e > last - key) x[i][n][2 * h + e] = -INFINITY;
+        }
       }
     }
   }
@@ -270,7 +297,7 @@ __device__ inline void writeRows(T* to, const RowSums<kTiles, kSize>& sums, cons
                                  unsigned char* tile, int firstRow, int64_t base, int first, int count,
                                  const AttentionParams& p, int head) {
   using Rows = SharedRows<kSize>;
-  const int lane = int(threadIdx.x) % kWarp, g = lane / 4, t = lane % 4;
+  const int lane = threadAnew() % kWarp, g = lane / 4, t = lane % 4;
   __syncwarp();
 #pragma unroll
   for (int i = 0; i < kTiles; ++i) {

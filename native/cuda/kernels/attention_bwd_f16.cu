@@ -1,0 +1,5 @@
+#include "cuda/kernels/attention_bwd.cuh"
+
+using namespace duo::cuda;
+
+DUO_ATTENTION_BWD(f16)

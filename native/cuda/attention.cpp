@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "cuda/attention_plan.h"
+#include "cuda/gemm_product.h"
 #include "cuda/kernels.h"
 #include "cuda/tuning.h"
 #include "ops/dropout.h"
@@ -10,7 +11,7 @@ namespace duo::cuda {
 namespace {
 
 constexpr int32_t kPairTile = 64;
-constexpr unsigned kPairThreads = 256;
+constexpr unsigned kPairThreads = 256, kTensorThreads = 128;
 constexpr size_t kPairTileBytes = 4 * kPairTile * kPairTile;
 // Copies of a tile's buckets, one for each of the parts that its threads sum by themselves.
 constexpr int64_t kBucketParts = 8;
@@ -28,16 +29,53 @@ struct Tables {
   float* window;
 };
 
+// Operands that the tensor kernels can read: where they lie, or copied to workspace.
+class TensorRows {
+ public:
+  TensorRows(const TensorArg& arg, bool wanted, Carver& carve) : arg_(arg) {
+    const auto dense = [&](int d) { return arg.dims[d] == 1 || arg.strides[d] % 8 == 0; };
+    if (!wanted || (liesAt16Bytes(arg.data) && arg.dims[2] % 8 == 0 && dense(0) && dense(1))) return;
+    copy_ = true;
+    data_ = carve.take<uint16_t>(size_t(arg.dims[0] * arg.dims[1] * width()));
+  }
+  AttentionRows ready(Launch& launch) const {
+    const AttentionRows rows = rowsOf(arg_);
+    if (!copy_ || arg_.count() == 0) return rows;
+    launch.run(kernelName("attentionRows", arg_.dtype), {blocksFor(arg_.dims[0] * arg_.dims[1] * width(), 256)}, 256, 0,
+               rows, data_, arg_.dims[0], int32_t(arg_.dims[1]), int32_t(arg_.dims[2]));
+    return {data_, arg_.dims[1] * width(), width()};
+  }
+
+ private:
+  int64_t width() const { return roundUpTo(arg_.dims[2], 8); }
+  const TensorArg& arg_;
+  bool copy_ = false;
+  void* data_ = nullptr;
+};
+
 struct ForwardLayout {
   ForwardLayout(const OpCall& call, void* workspace)
-      : plan(call), carve(workspace), tables(plan, carve), queryTiles(plan.queryTiles(kPairTile)) {
+      : plan(call),
+        tensors(plan.fitsTensors()),
+        block(attentionForwardBlock(plan.size)),
+        carve(workspace),
+        tables(plan, carve),
+        queryTiles(plan.queryTiles(tensors ? block.rows : kPairTile)),
+        q(call.in("q"), tensors, carve),
+        k(call.in("k"), tensors, carve),
+        v(call.in("v"), tensors, carve) {
     tiles = carve.take<AttentionTile>(queryTiles.size());
+    quads = carve.take<float>(tensors ? size_t(4 * plan.heads * plan.quadLength()) : 0);
   }
   AttentionPlan plan;
+  bool tensors;
+  AttentionBlock block;
   Carver carve;
   Tables tables;
   std::vector<AttentionTile> queryTiles;
+  TensorRows q, k, v;
   AttentionTile* tiles;
+  float* quads;
 };
 
 struct BackwardLayout {
@@ -120,12 +158,25 @@ void prepare(Launch& launch, const AttentionPlan& plan, const Tables& tables) {
   }
 }
 
+// The bias as the tensor kernels read it; `sign`: −1 where rows of scores are keys.
+void prepareQuads(Launch& launch, const AttentionPlan& plan, const Tables& tables, float* quads, int32_t sign,
+                  AttentionParams& p) {
+  const TensorArg& table = launch.call.in("biasTable");
+  p.quads = quads, p.quadCenter = plan.quadCenter(), p.quadLength = plan.quadLength();
+  launch.run(kernelName("attentionQuads", table.dtype), {blocksFor(plan.heads * p.quadLength, 256)}, 256, 0, table.data,
+             tables.buckets, quads, p.heads, p.reach, p.quadCenter, p.quadLength, 1 / plan.scale, sign);
+}
+
+std::string tensorKernel(const char* name, const AttentionPlan& plan) {
+  return kernelName(name, plan.dtype) + (plan.size <= 64 ? "_d64" : "_d128");
+}
+
 // The kernels of float32 arithmetic come for rows of up to 64, and for any.
 struct ExactKernels {
-  explicit ExactKernels(const AttentionPlan& plan, DType dtype)
-      : wide(dtype != DType::kFloat32 || plan.size > 64),
+  explicit ExactKernels(const AttentionPlan& plan)
+      : wide(plan.dtype != DType::kFloat32 || plan.size > 64),
         columns(unsigned(ceilDivide(plan.size, wide ? 256 : 64))),
-        dtype(dtype) {}
+        dtype(plan.dtype) {}
   std::string name(const char* kernel) const { return kernelName(kernel, dtype) + (wide ? "_d256" : "_d64"); }
   bool wide;
   unsigned columns;  // blocks that share the columns of a result
@@ -150,10 +201,17 @@ void attentionFwd(Launch& launch) {
   launch.upload(layout.tiles, layout.queryTiles);
   AttentionParams p = paramsOf(launch, plan, layout.tables);
   p.tiles = layout.tiles;
-  const ExactKernels kernels(plan, call.in("q").dtype);
-  launch.run(kernels.name("attentionFwdExact"),
-             {unsigned(int64_t(layout.queryTiles.size()) * plan.heads), kernels.columns}, kPairThreads, 0, p,
-             call.out("o").data, call.out("lse").data);
+  const unsigned blocks = unsigned(int64_t(layout.queryTiles.size()) * plan.heads);
+  if (layout.tensors) {
+    p.q = layout.q.ready(launch), p.k = layout.k.ready(launch), p.v = layout.v.ready(launch);
+    if (plan.hasTable) prepareQuads(launch, plan, layout.tables, layout.quads, 1, p);
+    launch.run(tensorKernel(plan.hasTable ? "attentionFwdBias" : "attentionFwd", plan), {blocks}, kTensorThreads,
+               layout.block.forwardShared(), p, call.out("o").data, call.out("lse").f32());
+  } else {
+    const ExactKernels kernels(plan);
+    launch.run(kernels.name("attentionFwdExact"), {blocks, kernels.columns}, kPairThreads, 0, p, call.out("o").data,
+               call.out("lse").f32());
+  }
 }
 
 void attentionBwd(Launch& launch) {
@@ -165,7 +223,7 @@ void attentionBwd(Launch& launch) {
   AttentionParams p = paramsOf(launch, plan, layout.tables);
   p.o = rowsOf(call.in("o")), p.dO = rowsOf(call.in("dO"));
   p.lse = call.in("lse").f32(), p.dots = layout.dots;
-  const ExactKernels kernels(plan, dtype);
+  const ExactKernels kernels(plan);
   const bool hasColumns = plan.heads * plan.size > 0;
   if (p.nq > 0 && hasColumns) {
     launch.run(kernelName("attentionDots", dtype), {blocksFor(p.nq * plan.heads, 8)}, 256, 0, p, layout.dots);

@@ -2,11 +2,15 @@
 
 #include <algorithm>
 
+#include "cuda/tuning.h"
+
 namespace duo::cuda {
 
 AttentionPlan::AttentionPlan(const OpCall& call)
     : heads(call.dim("H")),
       size(call.dim("D")),
+      dtype(call.in("q").dtype),
+      scale(call.f32("scale")),
       positioned(call.has("positionsQ")),
       causal(call.flag("causal")),
       hasTable(call.has("biasTable")),
@@ -65,6 +69,12 @@ std::vector<AttentionTile> AttentionPlan::keyTiles(int32_t rows) const {
     }
   }
   return longestFirst(tiles);
+}
+
+bool AttentionPlan::fitsTensors() const {
+  // The bias is divided by the scale, as products are not multiplied by it.
+  constexpr float kLeastScale = 1e-6f;
+  return dtype != DType::kFloat32 && size <= kAttentionWidest && !positioned && !hasDense && scale >= kLeastScale;
 }
 
 std::vector<int32_t> AttentionPlan::buckets() const {

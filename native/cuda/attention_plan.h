@@ -18,9 +18,16 @@ struct AttentionPlan {
   // Buckets along relative positions −reach … reach.
   std::vector<int32_t> buckets() const;
   int64_t windowLength() const { return hasTable ? 2 * reach + 1 : 0; }
+  // Of BiasQuads: the margin lets a whole tile lie where the bias is constant.
+  int32_t quadCenter() const { return int32_t((reach + 203) / 4 * 4); }
+  int32_t quadLength() const { return hasTable ? 2 * quadCenter() : 0; }
+  // Whether the tensor kernels can take the call: the others need no more than the scores' formula.
+  bool fitsTensors() const;
 
   std::vector<AttentionSequence> sequences;
   int64_t heads, size;
+  DType dtype;
+  float scale;
   bool positioned, causal, hasTable, hasDense;
   RelativePositionRule rule;
   int64_t reach = 0;

@@ -87,4 +87,21 @@ inline int64_t rowChunks(int64_t rows, int64_t blocksOfColumns, const Limits& li
   return std::clamp<int64_t>(std::min(wanted, ceilDivide(rows, 8)), 1, 65535);
 }
 
+// Blocks of the tensor kernels of attention: `rows` queries (keys) in four warps, which walk over `columns` keys
+// (queries) at a time. Wider rows leave half as many to a warp, so that its sums stay in registers.
+struct AttentionBlock {
+  int32_t size;  // of rows, filled up with zeros
+  int32_t rows, columns;
+
+  size_t rowBytes() const { return 2 * size_t(size); }
+  static constexpr size_t kBiasBytes = 97 * 16;  // of one tile
+  // Q; K and V of one block.
+  size_t forwardShared() const { return rowBytes() * size_t(rows + 2 * columns) + kBiasBytes; }
+};
+constexpr int32_t kAttentionWidest = 128;
+
+constexpr AttentionBlock attentionForwardBlock(int64_t size) {
+  return size <= 64 ? AttentionBlock{64, 128, 64} : AttentionBlock{kAttentionWidest, 64, 64};
+}
+
 }  // namespace duo::cuda

@@ -33,6 +33,9 @@ struct AttentionParams {
   const float* window;  // (H, 2·reach + 1)
   const int32_t* buckets;
   int32_t reach, numBuckets;
+  // The same for the tensor kernels: see BiasQuads.
+  const float* quads;
+  int32_t quadCenter, quadLength;
   const void* dense;  // (1 or B, H, Tq, Tk), or null
   int64_t denseBatches, denseQueries, denseKeys;
 

@@ -16,6 +16,34 @@ __device__ void attentionWindow(const T* table, const int32_t* buckets, float* w
   }
 }
 
+// The table as the tensor kernels read it: BiasQuads. `sign`: −1 where rows of scores are keys.
+template <typename T>
+__device__ void attentionQuads(const T* table, const int32_t* buckets, float4* quads, int heads, int reach, int center,
+                               int length, float factor, int sign) {
+  const int64_t count = int64_t(heads) * length;
+  for (int64_t i = globalThread(); i < count; i += globalThreads()) {
+    const int64_t head = i / length, at = i % length;
+    const int distance = int(at % (length / 4) * 4 + at / (length / 4)) - center;
+    const auto bias = [&](int d) {
+      return toFloat(table[int64_t(buckets[min(max(sign * d, -reach), reach) + reach]) * heads + head]) * factor;
+    };
+    const float middle = bias(distance);
+    quads[i] = make_float4(middle, bias(distance + 1), bias(distance - 1), middle);
+  }
+}
+
+// Rows (N, H, D) as the tensor kernels read them: dense, filled up with zeros to a multiple of eight.
+template <typename T>
+__device__ void attentionRows(const AttentionRows& from, T* to, int64_t rows, int heads, int size) {
+  const int width = (size + 7) / 8 * 8;
+  const int64_t count = rows * heads * width;
+  for (int64_t i = globalThread(); i < count; i += globalThreads()) {
+    const int d = int(i % width);
+    const int64_t row = i / width / heads, head = i / width % heads;
+    to[i] = d < size ? static_cast<const T*>(from.data)[row * from.row + head * from.head + d] : fromFloat<T>(0.f);
+  }
+}
+
 // dots[h][row] = Σ dO·O, a warp for each: reads both once.
 template <typename T>
 __device__ void attentionDots(const AttentionParams& p, float* dots) {
@@ -41,9 +69,20 @@ __device__ void attentionDots(const AttentionParams& p, float* dots) {
   }                                                                                                                \
   extern "C" __global__ void attentionDots_##T(AttentionParams p, float* dots) { attentionDots<T>(p, dots); }
 
+#define DUO_ATTENTION_OPERANDS(T)                                                                                 \
+  extern "C" __global__ void attentionQuads_##T(const T* table, const int32_t* buckets, float4* quads, int heads, \
+                                                int reach, int center, int length, float factor, int sign) {      \
+    attentionQuads(table, buckets, quads, heads, reach, center, length, factor, sign);                            \
+  }                                                                                                               \
+  extern "C" __global__ void attentionRows_##T(AttentionRows from, T* to, int64_t rows, int heads, int size) {    \
+    attentionRows(from, to, rows, heads, size);                                                                   \
+  }
+
 DUO_ATTENTION_SUPPORT(f32)
 DUO_ATTENTION_SUPPORT(f16)
 DUO_ATTENTION_SUPPORT(bf16)
+DUO_ATTENTION_OPERANDS(f16)
+DUO_ATTENTION_OPERANDS(bf16)
 
 extern "C" __global__ void attentionPositions(const int32_t* positions, int64_t count, ErrorWord* error,
                                               uint64_t call) {

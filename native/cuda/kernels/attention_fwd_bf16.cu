@@ -1,0 +1,5 @@
+#include "cuda/kernels/attention_fwd.cuh"
+
+using namespace duo::cuda;
+
+DUO_ATTENTION_FWD(bf16)

@@ -1,0 +1,308 @@
+// What the tensor kernels of attention share: 16-bit floats, rows of up to 64 or 128, no positions, no dense bias.
+//
+// Which score a thread holds is free to choose: the rows and columns of a product may be dealt out in any order, if its
+// operands are read in that order. Here a thread (lane 4·g + t) has, of its warp's tile of scores,
+//   rows     2·kTiles·g + 2·i + h,       i < kTiles, h < 2: neighbours
+//   columns  32·a + 8·t + 2·j + e,       a < kRuns, j < 4, e < 2: runs of eight
+// so that a call of Philox gives the dropout of a run, and the distances within a run are few.
+#pragma once
+#include "cuda/kernels/attention_rule.cuh"
+#include "cuda/kernels/mma.cuh"
+
+namespace duo::cuda {
+
+constexpr int kAttentionWarps = 4, kAttentionThreads = kAttentionWarps * kWarp;
+constexpr float kLog2E = 1.4426950408889634f;
+// A finite start of row maxima: hidden scores are −inf, and e^(−inf − kLowest) is 0 without a special case.
+constexpr float kLowest = -1e30f;
+
+__device__ inline float exp2Approximately(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));
+  return y;
+}
+
+template <typename T>
+__device__ inline uint32_t pack(float low, float high);
+template <>
+__device__ inline uint32_t pack<bf16>(float low, float high) {
+  const __nv_bfloat162 x = __floats2bfloat162_rn(low, high);
+  return *reinterpret_cast<const uint32_t*>(&x);
+}
+template <>
+__device__ inline uint32_t pack<f16>(float low, float high) {
+  const __half2 x = __floats2half2_rn(low, high);
+  return *reinterpret_cast<const uint32_t*>(&x);
+}
+
+// Scores of a warp's tile: [i][4·a + j][2·h + e].
+template <int kTiles, int kRuns>
+using TileScores = float[kTiles][4 * kRuns][4];
+// Sums over a tile's columns, for each row: [i][column / 8][2·h + e].
+template <int kTiles, int kSize>
+using RowSums = float[kTiles][kSize / 8][4];
+
+// Rows of kSize 16-bit elements in shared memory. Their 16-byte chunks are exchanged by a pattern of the row: the eight
+// rows that ldmatrix reads at a time, which are not neighbours, all have different ones.
+template <int kSize>
+struct SharedRows {
+  static constexpr int kBytes = kSize * 2, kChunks = kBytes / 16;
+  static constexpr int kStep = kAttentionThreads / kChunks;  // rows that all threads copy at a time
+
+  __device__ static uint32_t offset(int row, int chunk, uint32_t pattern) {
+    return uint32_t(row) * kBytes + ((uint32_t(chunk) ^ pattern) << 4);
+  }
+};
+
+// Of rows of scores, and of columns.
+template <int kTiles>
+struct RowPattern {
+  __device__ uint32_t operator()(int row) const { return uint32_t(row / (2 * kTiles)) & 7; }
+};
+struct ColumnPattern {
+  __device__ uint32_t operator()(int row) const { return (uint32_t(row) & 1) | ((uint32_t(row) >> 3) & 3) << 1; }
+};
+
+// Copies blocks of rows of one operand, one block after the other.
+template <int kSize, int kRows, typename Pattern>
+struct RowCopies {
+  using Rows = SharedRows<kSize>;
+  const char* from;  // this thread's chunk of its first row of the next block
+  int64_t step;      // bytes between the rows of a thread
+  int left;          // rows from that row on; none where the chunk lies outside of the row
+
+  __device__ RowCopies(const AttentionRows& rows, int64_t base, int head, int first, int count, int size) {
+    const int row = first + int(threadIdx.x) / Rows::kChunks, column = int(threadIdx.x) % Rows::kChunks * 8;
+    from = static_cast<const char*>(rows.data) + ((base + row) * rows.row + head * rows.head + column) * 2;
+    step = rows.row * 2 * Rows::kStep;
+    left = column < size ? count - row : 0;
+  }
+
+  // To the tile at `to`, with zeros for what is outside; moves on.
+  __device__ void copy(uint32_t to) {
+    const int row = int(threadIdx.x) / Rows::kChunks, chunk = int(threadIdx.x) % Rows::kChunks;
+#pragma unroll
+    for (int i = 0; i < kRows / Rows::kStep; ++i) {
+      const int r = row + i * Rows::kStep;
+      copyAsync16(to + Rows::offset(r, chunk, Pattern()(r)), from, i * Rows::kStep < left);
+      from += step;
+    }
+    left -= kRows;
+  }
+};
+
+// Where a lane reads fragments of a tile at `base` (a multiple of 256) by ldmatrix. Chunk c (even) of its address lies
+// at address ^ 16·c.
+template <int kSize, int kTiles>
+struct LaneAddress {
+  static constexpr int kBytes = SharedRows<kSize>::kBytes;
+  const int n = int(threadIdx.x) % 8, matrix = int(threadIdx.x) % kWarp / 8;
+
+  // A, rows from `first` on: first h, then the halves of 16 columns. Row tile i lies 2·i rows on.
+  __device__ uint32_t ofRows(uint32_t base, int first) const {
+    return base + uint32_t(first + 2 * kTiles * n + matrix % 2) * kBytes + (uint32_t(n ^ (matrix / 2)) << 4);
+  }
+  // B, a row for each column of the product: first the halves of 16, then two neighbouring j. (a, j) lies 32·a + 2·j
+  // rows on.
+  __device__ uint32_t ofColumns(uint32_t base) const {
+    return base + uint32_t(8 * (n / 2) + n % 2 + 2 * (matrix / 2)) * kBytes + (uint32_t(n ^ (matrix % 2)) << 4);
+  }
+  // B, summed over those rows (transposed): first two neighbouring j, then neighbouring chunks.
+  __device__ uint32_t ofSummedColumns(uint32_t base) const {
+    return base + uint32_t(8 * (n / 2) + n % 2 + 2 * (matrix % 2)) * kBytes + (uint32_t(n ^ (matrix / 2)) << 4);
+  }
+};
+
+// The bias along relative positions, in the four values b[y], b[y + 1], b[y − 1], b[y] from which the sums of an mma
+// tile start: (H, 4, quadLength / 4) quads, those of y at [y % 4][y / 4], divided by the scale. y = quadCenter + column
+// − row, counted from the same beginning. A tile's distances are clamped to where the bias is constant.
+struct BiasQuads {
+  static constexpr int kEach = 48, kSecond = kEach + 1;  // quads of one class; the second begins at another bank
+  static constexpr int kBytes = (kSecond + kEach) * 16;
+
+  const float4* from;  // this thread's quad of a tile at `origin`
+  uint32_t to;
+  int origin, low, high;
+
+  // Tiles of up to `rows` × `columns` (at most 128 and 64), at distances equal to `origin` modulo 4: column − row of
+  // their first pair.
+  __device__ BiasQuads(const AttentionParams& p, int head, uint32_t shared, int origin, int rows, int columns)
+      : origin(origin) {
+    const int n = int(threadIdx.x), second = n >= kEach;
+    // Of a tile, y − y of its first pair: multiples of 4 from −124 on, then multiples of 4 from −128 on, plus 2.
+    const int y = p.quadCenter + origin + (second ? 4 * (n - kEach) - 126 : 4 * n - 124);
+    from = reinterpret_cast<const float4*>(p.quads) + int64_t(head) * p.quadLength + (y & 3) * (p.quadLength / 4) +
+           (y >> 2);
+    to = shared + uint32_t(second ? n - kEach + kSecond : n) * 16;
+    const int below = -p.reach - columns, above = p.reach + rows;
+    low = below - ((below - origin) & 3);
+    high = above + ((origin - above) & 3);
+  }
+
+  __device__ void copy(int distance, uint32_t buffer) const {
+    if (int(threadIdx.x) < 2 * kEach)
+      copyAsync16(to + buffer, from + ((min(max(distance, low), high) - origin) >> 2), true);
+  }
+
+  // Where a lane finds its quads: those of m = j − i lie in class m % 2 at 16·(8·a + m / 2) (rounded down) bytes.
+  template <int kTiles>
+  __device__ static void addresses(uint32_t shared, int firstRow, uint32_t (&at)[2]) {
+    const int lane = int(threadIdx.x) % kWarp, z = 8 * (lane % 4) - 2 * kTiles * (lane / 4) - firstRow;
+#pragma unroll
+    for (int m = 0; m < 2; ++m) {
+      const int y = z + 2 * m;
+      at[m] = shared + uint32_t((y & 3) == 0 ? (y + 124) / 4 : kSecond + (y + 126) / 4) * 16;
+    }
+  }
+};
+
+__device__ inline float4 loadQuad(uint32_t address) {
+  float4 q;
+  asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];\n"
+               : "=f"(q.x), "=f"(q.y), "=f"(q.z), "=f"(q.w)
+               : "r"(address)
+               : "memory");
+  return q;
+}
+
+// s = rows·columnsᵀ, from the bias on where quads are given. Addresses are a LaneAddress's; `run`: the first a.
+template <typename T, int kSize, int kTiles, int kRuns, bool kBias>
+__device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, uint32_t rows, uint32_t columns,
+                                    const uint32_t (&quads)[2], int run = 0) {
+  constexpr int kBytes = SharedRows<kSize>::kBytes;
+  columns += uint32_t(run * 32 * kBytes);
+#pragma unroll
+  for (int kk = 0; kk < kSize / 16; ++kk) {
+    uint32_t a[kTiles][4];
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) loadMatrices(a[i], (rows ^ uint32_t(kk * 32)) + uint32_t(i * 2 * kBytes));
+#pragma unroll
+    for (int r = 0; r < kRuns; ++r) {
+      if (kk == 0) {
+        float4 q[kTiles + 3] = {};
+        if (kBias) {
+#pragma unroll
+          for (int m = 1 - kTiles; m < 4; ++m) {
+            const int odd = m & 1;
+            q[m + kTiles - 1] = loadQuad(quads[odd] + uint32_t(run * 128 + (8 * r + (m - odd) / 2) * 16));
+          }
+        }
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+#pragma unroll
+          for (int i = 0; i < kTiles; ++i) {
+            const float4 c = q[j - i + kTiles - 1];
+            s[i][4 * r + j][0] = c.x, s[i][4 * r + j][1] = c.y, s[i][4 * r + j][2] = c.z, s[i][4 * r + j][3] = c.w;
+          }
+        }
+      }
+#pragma unroll
+      for (int j = 0; j < 4; j += 2) {
+        uint32_t b[4];
+        loadMatrices(b, (columns ^ uint32_t(kk * 32)) + uint32_t((32 * r + 2 * j) * kBytes));
+#pragma unroll
+        for (int i = 0; i < kTiles; ++i) {
+          multiplyAdd<T>(s[i][4 * r + j], a[i], b[0], b[1]);
+          multiplyAdd<T>(s[i][4 * r + j + 1], a[i], b[2], b[3]);
+        }
+      }
+    }
+  }
+}
+
+// sums += s·(rows of the columns), s rounded to T.
+template <typename T, int kSize, int kTiles, int kRuns>
+__device__ inline void addWeightedRows(RowSums<kTiles, kSize>& sums, const TileScores<kTiles, kRuns>& s,
+                                       uint32_t summed, int run = 0) {
+  constexpr int kBytes = SharedRows<kSize>::kBytes;
+  summed += uint32_t(run * 32 * kBytes);
+#pragma unroll
+  for (int step = 0; step < 2 * kRuns; ++step) {
+    uint32_t a[kTiles][4];
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+      for (int half = 0; half < 4; ++half) {
+        const float(&x)[4] = s[i][2 * step + half / 2];
+        a[i][half] = pack<T>(x[half % 2 * 2], x[half % 2 * 2 + 1]);
+      }
+    }
+#pragma unroll
+    for (int c = 0; c < kSize / 16; ++c) {
+      uint32_t b[4];
+      loadMatricesTransposed(b, (summed ^ uint32_t(c * 32)) + uint32_t((step / 2 * 32 + step % 2 * 4) * kBytes));
+#pragma unroll
+      for (int i = 0; i < kTiles; ++i) {
+        multiplyAdd<T>(sums[i][2 * c], a[i], b[0], b[1]);
+        multiplyAdd<T>(sums[i][2 * c + 1], a[i], b[2], b[3]);
+      }
+    }
+  }
+}
+
+// Dropout of rows of scores: keep(i, h, words of the eight columns of run a).
+struct DropoutRows {
+  RandomSite at;
+  uint64_t firstRow;  // of this thread: (head, packed query row)
+  uint32_t last;      // draws up to this one, in the upper half of a word, drop
+
+  __device__ DropoutRows(const AttentionParams& p, int head, int64_t row)
+      : at{p.seed, p.site, p.step},
+        firstRow(uint64_t(head) * uint64_t(p.nq) + uint64_t(row)),
+        last(p.threshold * 65536u - 1) {}
+
+  // Words of columns key … key + 7 (a multiple of 8).
+  __device__ uint4 words(int row, int key) const {
+    return drawWords(at, (firstRow + uint64_t(row)) << (kKeyPositionBits - 3) | uint64_t(key) >> 3);
+  }
+  __device__ bool dropsLow(uint32_t word) const { return word << 16 <= last; }
+  __device__ bool dropsHigh(uint32_t word) const { return word <= last; }
+};
+
+__device__ inline uint32_t wordOf(const uint4& words, int j) {
+  return j < 2 ? (j == 0 ? words.x : words.y) : (j == 2 ? words.z : words.w);
+}
+
+// Writes a warp's rows of sums, each times its scale, to rows of a dense (N, H, D): through the warp's own rows
+// [first, first + 16·kTiles) of a tile in shared memory, 16 bytes at a time.
+template <typename T, int kSize, int kTiles>
+__device__ inline void writeRows(T* to, const RowSums<kTiles, kSize>& sums, const float (&scales)[kTiles][2],
+                                 unsigned char* tile, int firstRow, int64_t base, int first, int count,
+                                 const AttentionParams& p, int head) {
+  using Rows = SharedRows<kSize>;
+  const int lane = int(threadIdx.x) % kWarp, g = lane / 4, t = lane % 4;
+  __syncwarp();
+#pragma unroll
+  for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const int row = firstRow + 2 * kTiles * g + 2 * i + h;
+#pragma unroll
+      for (int c = 0; c < kSize / 8; ++c) {
+        const uint32_t at = Rows::offset(row, c, RowPattern<kTiles>()(row)) + uint32_t(t) * 4;
+        *reinterpret_cast<uint32_t*>(tile + at) =
+            pack<T>(sums[i][c][2 * h] * scales[i][h], sums[i][c][2 * h + 1] * scales[i][h]);
+      }
+    }
+  }
+  __syncwarp();
+  const int chunk = lane % Rows::kChunks;
+  constexpr int kStep = kWarp / Rows::kChunks;
+#pragma unroll 1
+  for (int r = lane / Rows::kChunks; r < 16 * kTiles; r += kStep) {
+    const int row = firstRow + r;
+    if (first + row >= count || chunk * 8 >= p.size) continue;
+    const auto x = Vec<T>::load(reinterpret_cast<const T*>(tile + Rows::offset(row, chunk, RowPattern<kTiles>()(row))));
+    T* target = to + ((base + first + row) * p.heads + head) * int64_t(p.size) + chunk * 8;
+    if (p.size % 8 == 0) {
+      x.store(target);
+    } else {
+#pragma unroll
+      for (int d = 0; d < 8; ++d) {
+        if (chunk * 8 + d < p.size) target[d] = x[d];
+      }
+    }
+  }
+}
+
+}  // namespace duo::cuda

@@ -143,12 +143,12 @@ PhiloxWords wordsOf(const RandomSite& at, uint64_t group) {
 // Gumbel noise of the words start … start + n − 1; the last lanes of the register that holds word n − 1 are written,
 // too.
 void gumbelNoise(const RandomSite& at, uint64_t start, int64_t n, float* noise) {
-  // 24 bits, so that no u rounds to 1 in float32.
+  // 23 bits and a half: no more fit in float32, where a u of 1 would be infinite noise.
   for (int64_t i = 0; i < n;) {
     const uint64_t index = start + uint64_t(i);
     const PhiloxWords words = wordsOf(at, index / 4);
     for (size_t w = size_t(index % 4); w < 4 && i < n; ++w, ++i) {
-      noise[i] = (float(words[w] >> 8) + 0.5f) * 0x1p-24f;
+      noise[i] = (float(words[w] >> 9) + 0.5f) * 0x1p-23f;
     }
   }
   for (int64_t i = 0; i < n; i += VecF::kLanes) {

@@ -41,6 +41,10 @@ DUO_CUDA_KERNEL_WITH_WORKSPACE(layerNormBwd, kNative)
 
 DUO_CUDA_KERNEL(argmax, kFloat32)
 DUO_CUDA_KERNEL(topK, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(sampleCategorical, kFloat32)
+DUO_CUDA_KERNEL(beamCandidates, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(sampleCandidates, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(warpLogits, kFloat32)
 
 DUO_CUDA_KERNEL(penalizeRepetition, kFloat32)
 DUO_CUDA_KERNEL(banRepeatedNgrams, kFloat32)

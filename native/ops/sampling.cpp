@@ -102,6 +102,7 @@ void registerSampling(std::vector<OpDef>& ops) {
       .check = expectVocabulary,
       .usableRows = "logits that are finite or -inf, with at least one token to draw",
       .cpu = cpu::sampleCategorical,
+      .cuda = cuda::sampleCategorical,
   });
   ops.push_back({
       .name = "beamCandidates",  // the k best continuations of each sentence by beamScores + logits
@@ -112,6 +113,7 @@ void registerSampling(std::vector<OpDef>& ops) {
       .workspace = beamBytes,
       .usableRows = kSumsWithoutNaN,
       .cpu = cpu::beamCandidates,
+      .cuda = cuda::beamCandidates,
   });
   ops.push_back({
       .name = "sampleCandidates",  // k continuations of each sentence drawn without replacement, in their order
@@ -122,6 +124,7 @@ void registerSampling(std::vector<OpDef>& ops) {
       .workspace = beamBytes,
       .usableRows = kSumsWithoutNaN,
       .cpu = cpu::sampleCandidates,
+      .cuda = cuda::sampleCandidates,
   });
   ops.push_back({
       .name = "warpLogits",  // logits with those that the rule removes at -inf; temperature divides
@@ -139,6 +142,7 @@ void registerSampling(std::vector<OpDef>& ops) {
       .workspace = warpBytes,
       .usableRows = "logits that are finite or -inf",
       .cpu = cpu::warpLogits,
+      .cuda = cuda::warpLogits,
   });
 }
 

@@ -126,6 +126,27 @@ void addApproximate(Operations& ops, const std::string& name, F) {
   ops[name + ".approx.ftz.f32"] = {approximate<F, kUnits, true>, Lanes::kNarrow, {Lanes::kNarrow}, Class::kFloat};
 }
 
+// rcp.approx.ftz.f64 takes the upper 32 bits of its operand and gives the upper 32 of the result: 20 of the fraction,
+// here rounded, or off by one. What the library's division and logarithm of doubles start from.
+void approximateReciprocal(Warp& w, const Instruction& i, uint32_t lanes) {
+  constexpr uint64_t kUpper = ~uint64_t(0) << 32;
+  auto* d = w.lane<uint64_t>(i.operand[0]);
+  const auto* a = w.lane<uint64_t>(i.operand[1]);
+  const uint64_t jitter = w.block->settings.jitter;
+  const auto flush = [](double x) { return std::fpclassify(x) == FP_SUBNORMAL ? std::copysign(0., x) : x; };
+  eachLane(lanes, [&](int l) {
+    const double y = flush(1 / flush(std::bit_cast<double>(a[l] & kUpper)));
+    uint64_t bits = std::bit_cast<uint64_t>(y);
+    if (std::isnormal(y)) {
+      const uint64_t exact = bits;
+      bits += uint64_t(1) << 31;
+      // Powers of two stay, as above.
+      if (jitter && (exact & ~kUpper) != 0) bits += (mixed(jitter ^ a[l]) % 3 - 1) << 32;
+    }
+    d[l] = bits & kUpper;
+  });
+}
+
 // Products and sums of 16 bits round once.
 template <bool kBFloat>
 float wide(uint16_t x) {
@@ -203,6 +224,7 @@ void addFloatOperations(Operations& ops) {
   addApproximate<2>(ops, "ex2", [](double x) { return std::exp2(x); });
   addApproximate<1>(ops, "lg2", [](double x) { return std::log2(x); });
   addApproximate<1>(ops, "rcp", [](double x) { return 1 / x; });
+  ops["rcp.approx.ftz.f64"] = {approximateReciprocal, Lanes::kWide, {Lanes::kWide}, Class::kFloat};
   addApproximate<2>(ops, "rsqrt", [](double x) { return 1 / std::sqrt(x); });
   addApproximate<1>(ops, "sqrt", [](double x) { return std::sqrt(x); });
   addApproximate<2>(ops, "sin", [](double x) { return std::sin(x); });

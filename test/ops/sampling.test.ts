@@ -217,6 +217,13 @@ test('sampleCandidates draws without replacement, the first with the probabiliti
   })
 })
 
+test('the largest random number is no infinite noise', async () => {
+  // The last of these four draws has the 24 highest bits set; its token is less likely by e^-50.
+  const draw = { seed: 1, step: 807368 }
+  const { tokens } = ops.sampleCandidates(Tensor.from([[0, 0, 0, -50]]), Tensor.zeros([1, 1]), 4, draw)
+  expect((await tokens.data())[3]).toBe(3)
+})
+
 describe('refusals', () => {
   const withValue = (value: number) => Tensor.from([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, value, 12, 13], { shape: [2, 7] })
   const cpu = device('cpu')

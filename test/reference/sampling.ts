@@ -180,7 +180,7 @@ export function allowTokens(logits: NdArray, rows: NdArray, tokens: NdArray, gro
   })
 }
 
-/** Gumbel top-k: the order of draws without replacement. The noise of flat index i is word i of the stream, 24 bits of it. */
+/** Gumbel top-k: the order of draws without replacement. The noise of flat index i is word i of the stream, 23 bits of it. */
 export function sampleCandidates(
   logits: NdArray,
   beamScores: NdArray,
@@ -197,7 +197,7 @@ export function sampleCandidates(
   const keys = fromFn([sentences, width], (i) => {
     const index = streams[Math.floor(i / width)]! * width + (i % width)
     const words = philoxWords(BigInt(seed), [BigInt(Math.floor(index / 4)), 0n, BigInt(site), BigInt(step)])
-    const u = (Number(words[index % 4]! >> 8n) + 0.5) / 2 ** 24
+    const u = (Number(words[index % 4]! >> 9n) + 0.5) / 2 ** 23
     return sums.data[i]! - Math.log(-Math.log(u))
   })
   const [, ids] = topK(keys, k)

@@ -12,6 +12,9 @@ struct Reporter {
   uint64_t call;
 };
 
+// Logits whose exponentials are added in float32; the sums of such blocks go into a double, in order.
+constexpr int64_t kSumBlock = 512;
+
 struct LogitRows {
   const float* data;
   int64_t stride;  // between rows

@@ -181,6 +181,10 @@ void floats() {
   check("tanh.approx.f32 %f9, %f1;", {f(100)}, f(1));
   check("add.f64 %fd9, %fd1, %fd2;", {d(0.1), d(0.2)}, d(0.1 + 0.2));
   check("fma.rn.f64 %fd9, %fd1, %fd2, %fd3;", {d(0.1), d(10), d(-1)}, d(std::fma(0.1, 10, -1)));
+  // Of 1/3 the upper 32 bits; the operand's lower ones do not count.
+  check("rcp.approx.ftz.f64 %fd9, %fd1;", {d(3)}, 0x3fd5555500000000);
+  check("rcp.approx.ftz.f64 %fd9, %fd1;", {d(4) + 0xffffffff}, d(0.25));
+  check("rcp.approx.ftz.f64 %fd9, %fd1;", {d(-1e-310)}, d(-std::numeric_limits<double>::infinity()));
   check("sqrt.rn.f64 %fd9, %fd1;", {d(2)}, d(std::sqrt(2.0)));
 }
 

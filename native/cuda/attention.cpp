@@ -83,8 +83,7 @@ struct BackwardLayout {
       : plan(call),
         numBuckets(call.flag("wantTable") ? plan.rule.numBuckets : 0),
         block(attentionBackwardBlock(plan.size)),
-        tensors(plan.fitsTensors() &&
-                block.backwardQueriesShared(numBuckets) + AttentionBlock::kTaskBytes <= limits.sharedPerBlock),
+        tensors(plan.fitsTensors() && block.backwardQueriesShared(numBuckets) <= limits.sharedPerBlock),
         carve(workspace),
         tables(plan, carve),
         queryTiles(plan.queryTiles(tensors ? block.rows : kPairTile)),

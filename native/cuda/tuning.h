@@ -95,12 +95,12 @@ struct AttentionBlock {
 
   size_t rowBytes() const { return 2 * size_t(size); }
   static constexpr size_t kBiasBytes = 97 * 16;  // of one tile
-  static constexpr size_t kTaskBytes = 256;
+  static constexpr size_t kTaskBytes = 256;      // before the tiles
   // Q; K and V of one block.
-  size_t forwardShared() const { return rowBytes() * size_t(rows + 2 * columns) + kBiasBytes; }
+  size_t forwardShared() const { return kTaskBytes + rowBytes() * size_t(rows + 2 * columns) + kBiasBytes; }
   // Two operands of the rows, two of the columns twice; of each query of two blocks two numbers, or the buckets of the
   // distances of two blocks and the sums of each lane.
-  size_t backwardShared() const { return rowBytes() * size_t(2 * rows + 4 * columns) + 2 * kBiasBytes; }
+  size_t backwardShared() const { return kTaskBytes + rowBytes() * size_t(2 * rows + 4 * columns) + 2 * kBiasBytes; }
   size_t backwardKeysShared() const { return backwardShared() + size_t(columns) * 16; }
   size_t backwardQueriesShared(int64_t numBuckets) const {
     return backwardShared() + (numBuckets ? 2 * (128 + 64) * 4 + size_t(numBuckets) * 128 * 4 : 0);

@@ -81,11 +81,12 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
   using Tiles = BackwardTiles<kSize, kTiles>;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
   extern __shared__ __align__(256) unsigned char shared[];
-  const Tiles tiles(sharedAddress(shared));
+  unsigned char* const tileBytes = shared + BlockTask::kBytes;
+  const Tiles tiles(sharedAddress(tileBytes));
   // Of each query of two blocks: −lse, then dots.
-  float* const ofQueries = reinterpret_cast<float*>(shared + (tiles.rest - sharedAddress(shared)));
+  float* const ofQueries = reinterpret_cast<float*>(tileBytes + (tiles.rest - sharedAddress(tileBytes)));
 
-  const BlockTask& task = blockTask(p);
+  const BlockTask& task = blockTask(p, shared);
   const AttentionSequence& s = task.s;
   const int thread = int(threadIdx.x), warp = thread / kWarp, lane = thread % kWarp, g = lane / 4, t = lane % 4;
   const int warpRow = warp * 16 * kTiles, firstKey = task.first + warpRow + 2 * kTiles * g;
@@ -216,8 +217,8 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
 #pragma unroll
     for (int h = 0; h < 2; ++h) ofV[i][h] = p.threshold ? p.keepScale : 1.f, scales[i][h] = p.scale;
   }
-  writeRows<T, kSize, kTiles>(dK, outK, scales, shared, warpRow, s.firstKey, task.first, s.keys, p, task.head);
-  writeRows<T, kSize, kTiles>(dV, outV, ofV, shared + Tiles::kRowBytes, warpRow, s.firstKey, task.first, s.keys, p,
+  writeRows<T, kSize, kTiles>(dK, outK, scales, tileBytes, warpRow, s.firstKey, task.first, s.keys, p, task.head);
+  writeRows<T, kSize, kTiles>(dV, outV, ofV, tileBytes + Tiles::kRowBytes, warpRow, s.firstKey, task.first, s.keys, p,
                               task.head);
 }
 
@@ -281,11 +282,12 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
   using Buckets = BucketSums<kTiles>;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
   extern __shared__ __align__(256) unsigned char shared[];
-  const Tiles tiles(sharedAddress(shared));
-  int* const buckets = reinterpret_cast<int*>(shared + (tiles.rest - sharedAddress(shared)));  // of two blocks
+  unsigned char* const tileBytes = shared + BlockTask::kBytes;
+  const Tiles tiles(sharedAddress(tileBytes));
+  int* const buckets = reinterpret_cast<int*>(tileBytes + (tiles.rest - sharedAddress(tileBytes)));  // of two blocks
   float* const bucketSums = reinterpret_cast<float*>(buckets + 2 * Buckets::kDistances);
 
-  const BlockTask& task = blockTask(p);
+  const BlockTask& task = blockTask(p, shared);
   const AttentionSequence& s = task.s;
   const int thread = int(threadIdx.x), warp = thread / kWarp, lane = thread % kWarp, g = lane / 4, t = lane % 4;
   const int warpRow = warp * 16 * kTiles, firstQuery = task.first + warpRow + 2 * kTiles * g;
@@ -408,7 +410,7 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
   float scales[kTiles][2];
 #pragma unroll
   for (int i = 0; i < kTiles; ++i) scales[i][0] = scales[i][1] = p.scale;
-  writeRows<T, kSize, kTiles>(dQ, out, scales, shared, warpRow, s.firstQuery, task.first, s.queries, p, task.head);
+  writeRows<T, kSize, kTiles>(dQ, out, scales, tileBytes, warpRow, s.firstQuery, task.first, s.queries, p, task.head);
   if (!summing) return;
   mySums[p.buckets[0] * kWarp] += farBefore;
   mySums[p.buckets[2 * p.reach] * kWarp] += farAfter;

@@ -15,10 +15,11 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
   constexpr int kRuns = 2, kKeys = 32 * kRuns, kQueries = 16 * kTiles * kAttentionWarps;
   constexpr int kBytes = SharedRows<kSize>::kBytes;
   extern __shared__ __align__(256) unsigned char shared[];
-  const uint32_t tileQ = sharedAddress(shared), tileK = tileQ + kQueries * kBytes, tileV = tileK + kKeys * kBytes;
+  unsigned char* const tileBytes = shared + BlockTask::kBytes;
+  const uint32_t tileQ = sharedAddress(tileBytes), tileK = tileQ + kQueries * kBytes, tileV = tileK + kKeys * kBytes;
   const uint32_t tileBias = tileV + kKeys * kBytes;
 
-  const BlockTask& task = blockTask(p);
+  const BlockTask& task = blockTask(p, shared);
   const AttentionSequence& s = task.s;
   const int warp = int(threadIdx.x) / kWarp, lane = int(threadIdx.x) % kWarp, g = lane / 4, t = lane % 4;
   const int warpRow = warp * 16 * kTiles, firstQuery = task.first + warpRow;
@@ -151,7 +152,7 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
     }
   }
   // Every warp has read its own queries for the last time; nobody else reads them.
-  writeRows<T, kSize, kTiles>(o, out, scales, shared, warpRow, s.firstQuery, task.first, s.queries, p, task.head);
+  writeRows<T, kSize, kTiles>(o, out, scales, tileBytes, warpRow, s.firstQuery, task.first, s.queries, p, task.head);
 }
 
 }  // namespace duo::cuda

@@ -42,15 +42,16 @@ __device__ inline uint32_t pack<f16>(float low, float high) {
   return *reinterpret_cast<const uint32_t*>(&x);
 }
 
-// What a block works on, in shared memory: in registers it would stand in the way of the sums.
+// What a block works on. It lies before the tiles in shared memory: in registers it would stand in the way of the sums.
 struct BlockTask {
+  static constexpr int kBytes = 256;  // tiles begin at a multiple of that
   AttentionSequence s;
   int first, head;
 };
 
 // Blocks (x) take the heads of one tile after the other.
-__device__ inline const BlockTask& blockTask(const AttentionParams& p) {
-  __shared__ BlockTask task;
+__device__ inline const BlockTask& blockTask(const AttentionParams& p, unsigned char* shared) {
+  BlockTask& task = *reinterpret_cast<BlockTask*>(shared);
   if (threadIdx.x == 0) {
     const AttentionTile tile = p.tiles[blockIdx.x / p.heads];
     task = {p.sequences[tile.sequence], tile.first, int(blockIdx.x) % p.heads};

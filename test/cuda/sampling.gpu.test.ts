@@ -93,6 +93,12 @@ describe.skipIf(devices.length === 0)('on a GPU', () => {
     })
   })
 
+  // A block goes over more than one row only where the grid is at its largest.
+  test('more rows than blocks', async () => {
+    const logits = logitsOf(65_540, 3, 'spread')
+    await expectEqual((on) => [ops.sampleCategorical(on(logits), draw), ops.warpLogits(on(logits), 'topP', 0.6)])
+  })
+
   test('lists that name a score twice', async () => {
     const ints = (...values: number[]) => Tensor.from(Int32Array.from(values))
     const [logits, rows, tokens] = [logitsOf(3, 9, 'spread'), ints(0, 2, 0, 0, 2), ints(4, 1, 4, 4, 1)]

@@ -268,8 +268,10 @@ void attentionFwd(Launch& launch) {
   if (layout.tensors) {
     p.q = layout.q.ready(launch), p.k = layout.k.ready(launch), p.v = layout.v.ready(launch);
     if (plan.hasTable) prepareQuads(launch, plan, layout.tables, layout.quads, 1, p);
-    launch.run(tensorKernel(plan.hasTable ? "attentionFwdBias" : "attentionFwd", plan), {blocks}, kTensorThreads,
-               layout.block.forwardShared(), p, call.out("o").data, call.out("lse").f32());
+    const std::string name =
+        std::string("attentionFwd") + (plan.hasTable ? "Bias" : "") + (p.threshold ? "Dropout" : "");
+    launch.run(tensorKernel(name.c_str(), plan), {blocks}, kTensorThreads, layout.block.forwardShared(), p,
+               call.out("o").data, call.out("lse").f32());
   } else {
     const ExactKernels kernels(plan);
     launch.run(kernels.name("attentionFwdExact"), {blocks, kernels.columns}, kPairThreads, 0, p, call.out("o").data,

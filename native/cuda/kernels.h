@@ -62,5 +62,7 @@ DUO_CUDA_KERNEL_WITH_WORKSPACE(gemmEpilogueBwd, kNative)
 
 DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionFwd, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionBwd, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionDecode, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(kvCacheAppend, kNative)
 
 }  // namespace duo::cuda

@@ -116,4 +116,13 @@ constexpr AttentionBlock attentionBackwardBlock(int64_t size) {
   return size <= 64 ? AttentionBlock{64, 128, 64} : AttentionBlock{kAttentionWidest, 64, 32};
 }
 
+// Keys of a block of decode attention: enough ranges for two blocks a multiprocessor, of at least 128 keys, and at most
+// so many that eight rows of scores take 16 KiB.
+inline int64_t decodeSplitKeys(int64_t keys, int64_t blocks, const Limits& limits) {
+  constexpr int64_t kLeast = 128, kMost = 512, kUnit = 64;
+  const int64_t wanted = ceilDivide(2 * std::max(limits.multiprocessors, 1), std::max<int64_t>(blocks, 1));
+  const int64_t splits = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(ceilDivide(keys, kLeast), 1));
+  return std::clamp(roundUpTo(ceilDivide(keys, splits), kUnit), kUnit, kMost);
+}
+
 }  // namespace duo::cuda

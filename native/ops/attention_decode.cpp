@@ -2,6 +2,7 @@
 // a few query rows of each active sequence against it. Slots, lengths and offsets have host copies: how work is cut
 // never waits for a device.
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/attention.h"
 #include "ops/families.h"
 
@@ -83,6 +84,7 @@ void registerAttentionDecode(std::vector<OpDef>& ops) {
                  hostInts("lengths", "n")},
       .check = checkAppend,
       .cpu = cpu::kvCacheAppend,
+      .cuda = cuda::kvCacheAppend,
   });
   ops.push_back({
       // softmax(scale·Q·Kᵀ + bias)·V of each sequence's rows with the first lengths[i] keys of its slot. Where there is
@@ -105,6 +107,7 @@ void registerAttentionDecode(std::vector<OpDef>& ops) {
       .workspace = cpu::attentionDecodeBytes,
       .flops = decodeFlops,
       .cpu = cpu::attentionDecode,
+      .cuda = cuda::attentionDecode,
   });
 }
 

@@ -89,24 +89,23 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
   const BlockTask& task = blockTask(p, shared);
   const AttentionSequence& s = task.s;
   const int thread = int(threadIdx.x), warp = thread / kWarp, lane = thread % kWarp, g = lane / 4, t = lane % 4;
-  const int warpRow = warp * 16 * kTiles, firstKey = task.first + warpRow + 2 * kTiles * g;
+  const int warpRow = warp * 16 * kTiles;
   const int begin = queriesBegin(p, s, task.first) / kColumns * kColumns;
 
-  const int distance = s.causalOffset - task.first;  // of the first query
+  const auto distance = [&](int query) { return query + s.causalOffset - task.first; };
   uint32_t quadsAt[2] = {};
   if (kBias) BiasQuads::addresses<kTiles>(tiles.bias, warpRow, quadsAt);
-  const LaneAddress<kSize, kTiles> address;
-  const uint32_t rows = address.ofRows(tiles.rows[0], warpRow);
+  const uint32_t rows = LaneAddress<kSize, kTiles>(thread).ofRows(tiles.rows[0], warpRow);
 
   const auto copyBlock = [&](int query, uint32_t buffer) {
     const auto copy = [&](const AttentionRows& rows, uint32_t to) {
-      copyRows<kSize, kColumns, ColumnPattern, true>(rows, s.firstQuery, task.head, query, s.queries, p.size,
-                                                     to + buffer * Tiles::kBuffer);
+      copyRows<kSize, kColumns, ColumnPattern>(rows, s.firstQuery, task.head, query, s.queries, p.size,
+                                               to + buffer * Tiles::kBuffer);
     };
     copy(p.q, tiles.columns[0]);
     copy(p.dO, tiles.columns[1]);
     if (kBias) {
-      BiasQuads::copy<true>(p, task.head, distance + query, kRows, kColumns, tiles.bias + buffer * BiasQuads::kBytes);
+      BiasQuads::copy<true>(p, task.head, distance(query), kRows, kColumns, tiles.bias + buffer * BiasQuads::kBytes);
     }
     const int now = threadAnew(), i = now % kColumns, which = now / kColumns;
     if (which < 2) {
@@ -116,10 +115,8 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
   };
 
   RowSums<kTiles, kSize> outK = {}, outV = {};
-  copyRows<kSize, kRows, RowPattern<kTiles>, true>(p.k, s.firstKey, task.head, task.first, s.keys, p.size,
-                                                   tiles.rows[0]);
-  copyRows<kSize, kRows, RowPattern<kTiles>, true>(p.v, s.firstKey, task.head, task.first, s.keys, p.size,
-                                                   tiles.rows[1]);
+  copyRows<kSize, kRows, RowPattern<kTiles>>(p.k, s.firstKey, task.head, task.first, s.keys, p.size, tiles.rows[0]);
+  copyRows<kSize, kRows, RowPattern<kTiles>>(p.v, s.firstKey, task.head, task.first, s.keys, p.size, tiles.rows[1]);
   if (begin < s.queries) copyBlock(begin, 0);
   commitCopies();
   uint32_t buffer = 0;
@@ -132,12 +129,36 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
 #pragma unroll 1
     for (int run = 0; run < kColumns / 32; ++run) {
       const uint32_t tile = tiles.columns[0] + buffer * Tiles::kBuffer + uint32_t(run) * 32 * SharedRows<kSize>::kBytes;
+      const LaneAddress<kSize, kTiles> address(thread);
       const uint32_t columns = address.ofColumns(tile), summed = address.ofSummedColumns(tile);
       const uint32_t toQuads = buffer * BiasQuads::kBytes + uint32_t(run) * 128;
       const uint32_t quadsNow[2] = {quadsAt[0] + toQuads, quadsAt[1] + toQuads};
-      TileScores<kTiles, 1> x, y;
-      tileProducts<T, kSize, kTiles, 1, kBias>(x, rows, 0, columns, 0, quadsNow);
       const int mine = 32 * run + 8 * t;  // first query of this thread in the block
+      const int firstKey = task.first + warpRow + 2 * kTiles * g;
+      // dO·Vᵀ and its dropout come first, when no scores are in registers yet.
+      TileScores<kTiles, 1> x, y;
+      tileProducts<T, kSize, kTiles, 1, false>(y, rows, Tiles::kRowBytes, columns, Tiles::kColumnBytes, quadsNow);
+      // One bit for each of the thread's scores, so that what they become without dropout needs no second copy.
+      uint32_t dropped = 0;
+      if (p.threshold) {
+        const DropoutRows dropout(p, task.head, s.firstQuery);
+#pragma unroll
+        for (int n = 0; n < 4; ++n) {
+          uint32_t words[2][kTiles];
+          wordsOfKeys<kTiles>(dropout, query + mine + 2 * n, firstKey, g, words);
+#pragma unroll
+          for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+              const uint32_t word = words[e % 2][i];
+              const bool drops = e / 2 ? dropout.dropsHigh(word) : dropout.dropsLow(word);
+              if (drops) dropped |= 1u << (16 * i + 4 * n + e);
+              y[i][n][e] = drops ? 0.f : y[i][n][e] * p.keepScale;
+            }
+          }
+        }
+      }
+      tileProducts<T, kSize, kTiles, 1, kBias>(x, rows, 0, columns, 0, quadsNow);
       if (p.causal && firstKey - 2 * kTiles * g + 16 * kTiles - 1 > query + 32 * run + s.causalOffset) {
 #pragma unroll
         for (int i = 0; i < kTiles; ++i) {
@@ -159,27 +180,6 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
 #pragma unroll
           for (int e = 0; e < 4; ++e) {
             x[i][n][e] = exp2Approximately(fmaf(x[i][n][e], p.scaleLog2, e % 2 ? shifts.y : shifts.x));
-          }
-        }
-      }
-      tileProducts<T, kSize, kTiles, 1, false>(y, rows, Tiles::kRowBytes, columns, Tiles::kColumnBytes, quadsNow);
-      // One bit for each of the thread's scores, so that what they become without dropout needs no second copy.
-      uint32_t dropped = 0;
-      if (p.threshold) {
-        const DropoutRows dropout(p, task.head, s.firstQuery);
-#pragma unroll
-        for (int n = 0; n < 4; ++n) {
-          uint32_t words[2][kTiles];
-          wordsOfKeys<kTiles>(dropout, query + mine + 2 * n, firstKey, g, words);
-#pragma unroll
-          for (int i = 0; i < kTiles; ++i) {
-#pragma unroll
-            for (int e = 0; e < 4; ++e) {
-              const uint32_t word = words[e % 2][i];
-              const bool drops = e / 2 ? dropout.dropsHigh(word) : dropout.dropsLow(word);
-              if (drops) dropped |= 1u << (16 * i + 4 * n + e);
-              y[i][n][e] = drops ? 0.f : y[i][n][e] * p.keepScale;
-            }
           }
         }
       }
@@ -302,13 +302,12 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
   const int distance = -task.first - s.causalOffset;  // of the first key
   uint32_t quadsAt[2] = {};
   if (kBias) BiasQuads::addresses<kTiles>(tiles.bias, warpRow, quadsAt);
-  const LaneAddress<kSize, kTiles> address;
-  const uint32_t rows = address.ofRows(tiles.rows[0], warpRow);
+  const uint32_t rows = LaneAddress<kSize, kTiles>(thread).ofRows(tiles.rows[0], warpRow);
 
   const auto copyBlock = [&](int key, uint32_t buffer) {
     const auto copy = [&](const AttentionRows& from, uint32_t to) {
-      copyRows<kSize, kColumns, ColumnPattern, true>(from, s.firstKey, task.head, key, s.keys, p.size,
-                                                     to + buffer * Tiles::kBuffer);
+      copyRows<kSize, kColumns, ColumnPattern>(from, s.firstKey, task.head, key, s.keys, p.size,
+                                               to + buffer * Tiles::kBuffer);
     };
     copy(p.k, tiles.columns[0]);
     copy(p.v, tiles.columns[1]);
@@ -329,7 +328,7 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
   }
   RowSums<kTiles, kSize> out = {};
   const auto copyTile = [&](const AttentionRows& from, uint32_t to) {
-    copyRows<kSize, kRows, RowPattern<kTiles>, true>(from, s.firstQuery, task.head, task.first, s.queries, p.size, to);
+    copyRows<kSize, kRows, RowPattern<kTiles>>(from, s.firstQuery, task.head, task.first, s.queries, p.size, to);
   };
   copyTile(p.q, tiles.rows[0]);
   copyTile(p.dO, tiles.rows[1]);
@@ -345,6 +344,7 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
 #pragma unroll 1
     for (int run = 0; run < kColumns / 32; ++run) {
       const uint32_t tile = tiles.columns[0] + buffer * Tiles::kBuffer + uint32_t(run) * 32 * SharedRows<kSize>::kBytes;
+      const LaneAddress<kSize, kTiles> address(thread);
       const uint32_t columns = address.ofColumns(tile), summed = address.ofSummedColumns(tile);
       const uint32_t toQuads = buffer * BiasQuads::kBytes + uint32_t(run) * 128;
       const uint32_t quadsNow[2] = {quadsAt[0] + toQuads, quadsAt[1] + toQuads};

@@ -10,7 +10,7 @@
 
 namespace duo::cuda {
 
-template <typename T, int kSize, int kTiles, bool kBias>
+template <typename T, int kSize, int kTiles, bool kBias, bool kDropout>
 __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
   constexpr int kRuns = 2, kKeys = 32 * kRuns, kQueries = 16 * kTiles * kAttentionWarps;
   constexpr int kBytes = SharedRows<kSize>::kBytes;
@@ -26,13 +26,15 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
   const int end = keysEnd(p, s, min(task.first + kQueries, s.queries) - 1);
 
   const int distance = -task.first - s.causalOffset;  // of the first key
+  RowChunk<kSize> keys(p.k, s.firstKey, task.head, 0, p.size, int(threadIdx.x));
+  RowChunk<kSize> values(p.v, s.firstKey, task.head, 0, p.size, int(threadIdx.x));
   const auto copyK = [&](int key) {
-    copyRows<kSize, kKeys, ColumnPattern, false>(p.k, s.firstKey, task.head, key, s.keys, p.size, tileK);
+    keys.template copy<kKeys, ColumnPattern>(p.k.row, end - key, tileK);
     if (kBias) BiasQuads::copy<false>(p, task.head, distance + key, kQueries, kKeys, tileBias);
   };
   uint32_t quadsAt[2] = {};
   if (kBias) BiasQuads::addresses<kTiles>(tileBias, warpRow, quadsAt);
-  const LaneAddress<kSize, kTiles> address;
+  const LaneAddress<kSize, kTiles> address(int(threadIdx.x));
   const uint32_t rows = address.ofRows(tileQ, warpRow), columns = address.ofColumns(tileK);
   const uint32_t summed = address.ofSummedColumns(tileV);
 
@@ -45,8 +47,7 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
   }
 
   if (end > 0) {
-    copyRows<kSize, kQueries, RowPattern<kTiles>, false>(p.q, s.firstQuery, task.head, task.first, s.queries, p.size,
-                                                         tileQ);
+    copyRows<kSize, kQueries, RowPattern<kTiles>>(p.q, s.firstQuery, task.head, task.first, s.queries, p.size, tileQ);
     copyK(0);
   }
   commitCopies();
@@ -54,13 +55,13 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
   for (int key = 0; key < end; key += kKeys) {
     waitForCopies<0>();
     __syncthreads();
-    copyRows<kSize, kKeys, ColumnPattern, false>(p.v, s.firstKey, task.head, key, s.keys, p.size, tileV);
+    values.template copy<kKeys, ColumnPattern>(p.v.row, end - key, tileV);
     commitCopies();
     TileScores<kTiles, kRuns> x;
     tileProducts<T, kSize, kTiles, kRuns, kBias>(x, rows, 0, columns, 0, quadsAt);
     waitForCopies<0>();
     __syncthreads();
-    if (key + kKeys < end) copyK(key + kKeys);
+    copyK(key + kKeys);
     commitCopies();
 
     if (key + kKeys > s.keys || (p.causal && key + kKeys - 1 > firstQuery + s.causalOffset)) {
@@ -112,7 +113,7 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
       }
     }
 
-    if (p.threshold) {
+    if constexpr (kDropout) {
       const DropoutRows dropout(p, task.head, s.firstQuery + firstQuery + 2 * kTiles * g);
 #pragma unroll
       for (int i = 0; i < kTiles; ++i) {
@@ -143,7 +144,7 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
       total += __shfl_xor_sync(kAllLanes, total, 1);
       total += __shfl_xor_sync(kAllLanes, total, 2);
       // A row without keys has the sum 0; NaN goes on.
-      scales[i][h] = total == 0.f ? 0.f : (p.threshold ? p.keepScale : 1.f) / total;
+      scales[i][h] = total == 0.f ? 0.f : (kDropout ? p.keepScale : 1.f) / total;
       const int query = firstQuery + 2 * kTiles * g + 2 * i + h;
       if (t == 0 && query < s.queries) {
         lse[task.head * p.nq + s.firstQuery + query] =
@@ -157,20 +158,16 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
 
 }  // namespace duo::cuda
 
-#define DUO_ATTENTION_FWD(T)                                             \
-  extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2)     \
-      attentionFwd_##T##_d64(AttentionParams p, T* o, float* lse) {      \
-    attentionFwdTensor<T, 64, 2, false>(p, o, lse);                      \
-  }                                                                      \
-  extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2)     \
-      attentionFwdBias_##T##_d64(AttentionParams p, T* o, float* lse) {  \
-    attentionFwdTensor<T, 64, 2, true>(p, o, lse);                       \
-  }                                                                      \
-  extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2)     \
-      attentionFwd_##T##_d128(AttentionParams p, T* o, float* lse) {     \
-    attentionFwdTensor<T, 128, 1, false>(p, o, lse);                     \
-  }                                                                      \
-  extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2)     \
-      attentionFwdBias_##T##_d128(AttentionParams p, T* o, float* lse) { \
-    attentionFwdTensor<T, 128, 1, true>(p, o, lse);                      \
+#define DUO_ATTENTION_FWD_KERNEL(T, name, size, tiles, bias, dropout)           \
+  extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2)            \
+      attentionFwd##name##_##T##_d##size(AttentionParams p, T* o, float* lse) { \
+    attentionFwdTensor<T, size, tiles, bias, dropout>(p, o, lse);               \
   }
+#define DUO_ATTENTION_FWD_KERNELS(T, size, tiles)                \
+  DUO_ATTENTION_FWD_KERNEL(T, , size, tiles, false, false)       \
+  DUO_ATTENTION_FWD_KERNEL(T, Dropout, size, tiles, false, true) \
+  DUO_ATTENTION_FWD_KERNEL(T, Bias, size, tiles, true, false)    \
+  DUO_ATTENTION_FWD_KERNEL(T, BiasDropout, size, tiles, true, true)
+#define DUO_ATTENTION_FWD(T)          \
+  DUO_ATTENTION_FWD_KERNELS(T, 64, 2) \
+  DUO_ATTENTION_FWD_KERNELS(T, 128, 1)

@@ -88,23 +88,38 @@ struct ColumnPattern {
   __device__ uint32_t operator()(int row) const { return (uint32_t(row) & 1) | ((uint32_t(row) >> 3) & 3) << 1; }
 };
 
-// Copies kRows rows of an operand from row `first` of a sequence on, of `count`, to the tile at `to`, with zeros for
-// what is outside. kAnew: keeps nothing in registers from one block to the next.
-template <int kSize, int kRows, typename Pattern, bool kAnew>
+// This thread's part of copies of rows of one operand: a 16-byte chunk of every kStep-th row.
+template <int kSize>
+struct RowChunk {
+  using Rows = SharedRows<kSize>;
+  const uint16_t* from;  // in its first row of the next block
+  int row, chunk;        // in the tile
+  bool inside;           // of the operand's rows
+
+  __device__ RowChunk(const AttentionRows& rows, int64_t base, int head, int first, int size, int thread)
+      : row(thread / Rows::kChunks), chunk(thread % Rows::kChunks), inside(chunk * 8 < size) {
+    from = static_cast<const uint16_t*>(rows.data) + (base + first + row) * rows.row + head * rows.head + chunk * 8;
+  }
+
+  // The next kRows rows, `stride` elements apart, of which `left` are there, to the tile at `to`, and zeros for others.
+  template <int kRows, typename Pattern>
+  __device__ void copy(int64_t stride, int left, uint32_t to) {
+    left = inside ? left - row : 0;
+#pragma unroll
+    for (int i = 0; i < kRows / Rows::kStep; ++i) {
+      const int r = row + i * Rows::kStep;
+      copyAsync16(to + Rows::offset(r, chunk, Pattern()(r)), from, i * Rows::kStep < left);
+      from += stride * Rows::kStep;
+    }
+  }
+};
+
+// A block of rows from `first` on, of `count`; keeps nothing in registers from one block to the next.
+template <int kSize, int kRows, typename Pattern>
 __device__ inline void copyRows(const AttentionRows& rows, int64_t base, int head, int first, int count, int size,
                                 uint32_t to) {
-  using Rows = SharedRows<kSize>;
-  const int thread = kAnew ? threadAnew() : int(threadIdx.x), row = thread / Rows::kChunks,
-            chunk = thread % Rows::kChunks;
-  const uint16_t* from =
-      static_cast<const uint16_t*>(rows.data) + (base + first + row) * rows.row + head * rows.head + chunk * 8;
-  const int left = chunk * 8 < size ? count - first - row : 0;
-#pragma unroll
-  for (int i = 0; i < kRows / Rows::kStep; ++i) {
-    const int r = row + i * Rows::kStep;
-    copyAsync16(to + Rows::offset(r, chunk, Pattern()(r)), from, i * Rows::kStep < left);
-    from += rows.row * Rows::kStep;
-  }
+  RowChunk<kSize>(rows, base, head, first, size, threadAnew())
+      .template copy<kRows, Pattern>(rows.row, count - first, to);
 }
 
 // Where a lane reads fragments of a tile at `base` (a multiple of 256) by ldmatrix. Chunk c (even) of its address lies
@@ -112,7 +127,9 @@ __device__ inline void copyRows(const AttentionRows& rows, int64_t base, int hea
 template <int kSize, int kTiles>
 struct LaneAddress {
   static constexpr int kBytes = SharedRows<kSize>::kBytes;
-  const int n = int(threadIdx.x) % 8, matrix = int(threadIdx.x) % kWarp / 8;
+  const int n, matrix;
+
+  __device__ explicit LaneAddress(int thread) : n(thread % 8), matrix(thread % kWarp / 8) {}
 
   // A, rows from `first` on: first h, then the halves of 16 columns. Row tile i lies 2·i rows on.
   __device__ uint32_t ofRows(uint32_t base, int first) const {

@@ -239,7 +239,7 @@ __device__ void kvCacheAppend(const T* from, int64_t rowStride, int64_t headStri
 }  // namespace
 
 #define DUO_DECODE(T)                                                                                          \
-  extern "C" __global__ void __launch_bounds__(kDecodeThreads)                                                 \
+  extern "C" __global__ void __launch_bounds__(kDecodeThreads, 4)                                              \
       attentionDecode_##T(DecodeParams p, T* o, float* partials) {                                             \
     attentionDecode<T>(p, o, partials);                                                                        \
   }                                                                                                            \

@@ -47,6 +47,7 @@ struct BlockTask {
   static constexpr int kBytes = 256;  // tiles begin at a multiple of that
   AttentionSequence s;
   int first, head;
+  int reserved;  // loads are 16 bytes wide
 };
 
 // Blocks (x) take the heads of one tile after the other.
@@ -54,7 +55,7 @@ __device__ inline const BlockTask& blockTask(const AttentionParams& p, unsigned 
   BlockTask& task = *reinterpret_cast<BlockTask*>(shared);
   if (threadIdx.x == 0) {
     const AttentionTile tile = p.tiles[blockIdx.x / p.heads];
-    task = {p.sequences[tile.sequence], tile.first, int(blockIdx.x) % p.heads};
+    task = {p.sequences[tile.sequence], tile.first, int(blockIdx.x) % p.heads, 0};
   }
   __syncthreads();
   return task;

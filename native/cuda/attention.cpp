@@ -57,7 +57,7 @@ struct ForwardLayout {
   ForwardLayout(const OpCall& call, void* workspace)
       : plan(call),
         tensors(plan.fitsTensors()),
-        block(attentionForwardBlock(plan.size)),
+        block(attentionForwardBlock(plan.size, plan.isGeneral())),
         carve(workspace),
         tables(plan, carve),
         queryTiles(plan.queryTiles(tensors ? block.rows : kPairTile)),
@@ -65,7 +65,7 @@ struct ForwardLayout {
         k(call.in("k"), tensors, carve),
         v(call.in("v"), tensors, carve) {
     tiles = carve.take<AttentionTile>(queryTiles.size());
-    quads = carve.take<float>(tensors ? size_t(4 * plan.heads * plan.quadLength()) : 0);
+    quads = carve.take<float>(tensors && !plan.isGeneral() ? size_t(4 * plan.heads * plan.quadLength()) : 0);
   }
   AttentionPlan plan;
   bool tensors;
@@ -83,7 +83,8 @@ struct BackwardLayout {
       : plan(call),
         numBuckets(call.flag("wantTable") ? plan.rule.numBuckets : 0),
         block(attentionBackwardBlock(plan.size)),
-        tensors(plan.fitsTensors() && block.backwardQueriesShared(numBuckets) <= limits.sharedPerBlock),
+        tensors(plan.fitsTensors() && !plan.isGeneral() &&
+                block.backwardQueriesShared(numBuckets) <= limits.sharedPerBlock),
         carve(workspace),
         tables(plan, carve),
         queryTiles(plan.queryTiles(tensors ? block.rows : kPairTile)),
@@ -189,7 +190,7 @@ std::string tensorKernel(const char* name, const AttentionPlan& plan) {
 struct ExactKernels {
   explicit ExactKernels(const AttentionPlan& plan)
       : wide(plan.dtype != DType::kFloat32 || plan.size > 64),
-        columns(unsigned(ceilDivide(plan.size, wide ? 256 : 64))),
+        columns(unsigned(std::max<int64_t>(ceilDivide(plan.size, wide ? 256 : 64), 1))),
         dtype(plan.dtype) {}
   std::string name(const char* kernel) const { return kernelName(kernel, dtype) + (wide ? "_d256" : "_d64"); }
   bool wide;
@@ -260,16 +261,17 @@ void attentionFwd(Launch& launch) {
   const ForwardLayout layout(call, launch.workspace);
   const AttentionPlan& plan = layout.plan;
   prepare(launch, plan, layout.tables);
-  if (layout.queryTiles.empty() || plan.heads * plan.size == 0) return;
+  if (layout.queryTiles.empty() || plan.heads == 0) return;
   launch.upload(layout.tiles, layout.queryTiles);
   AttentionParams p = paramsOf(launch, plan, layout.tables);
   p.tiles = layout.tiles;
   const unsigned blocks = unsigned(int64_t(layout.queryTiles.size()) * plan.heads);
   if (layout.tensors) {
     p.q = layout.q.ready(launch), p.k = layout.k.ready(launch), p.v = layout.v.ready(launch);
-    if (plan.hasTable) prepareQuads(launch, plan, layout.tables, layout.quads, 1, p);
+    if (plan.hasTable && !plan.isGeneral()) prepareQuads(launch, plan, layout.tables, layout.quads, 1, p);
     const std::string name =
-        std::string("attentionFwd") + (plan.hasTable ? "Bias" : "") + (p.threshold ? "Dropout" : "");
+        "attentionFwd" + (plan.isGeneral() ? std::string("General")
+                                           : std::string(plan.hasTable ? "Bias" : "") + (p.threshold ? "Dropout" : ""));
     launch.run(tensorKernel(name.c_str(), plan), {blocks}, kTensorThreads, layout.block.forwardShared(), p,
                call.out("o").data, call.out("lse").f32());
   } else {
@@ -284,7 +286,7 @@ void attentionBwd(Launch& launch) {
   const BackwardLayout layout(call, launch.limits, launch.workspace);
   const AttentionPlan& plan = layout.plan;
   prepare(launch, plan, layout.tables);
-  if (plan.heads * plan.size > 0) {
+  if (plan.heads > 0) {
     AttentionParams p = paramsOf(launch, plan, layout.tables);
     p.o = rowsOf(call.in("o")), p.dO = rowsOf(call.in("dO"));
     p.lse = call.in("lse").f32(), p.dots = layout.dots;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "cuda/tuning.h"
-
 namespace duo::cuda {
 
 AttentionPlan::AttentionPlan(const OpCall& call)
@@ -71,10 +69,10 @@ std::vector<AttentionTile> AttentionPlan::keyTiles(int32_t rows) const {
   return longestFirst(tiles);
 }
 
-bool AttentionPlan::fitsTensors() const {
-  // The bias is divided by the scale, as products are not multiplied by it.
+bool AttentionPlan::isGeneral() const {
+  // A table is divided by the scale, for products are not multiplied by it.
   constexpr float kLeastScale = 1e-6f;
-  return dtype != DType::kFloat32 && size <= kAttentionWidest && !positioned && !hasDense && scale >= kLeastScale;
+  return positioned || hasDense || !(scale >= kLeastScale);
 }
 
 std::vector<int32_t> AttentionPlan::buckets() const {

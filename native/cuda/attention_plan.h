@@ -5,6 +5,7 @@
 #include "core/relative_position.h"
 #include "cuda/kernels/attention_params.h"
 #include "cuda/launch.h"
+#include "cuda/tuning.h"
 
 namespace duo::cuda {
 
@@ -21,8 +22,10 @@ struct AttentionPlan {
   // Of BiasQuads: the margin lets a whole tile lie where the bias is constant.
   int32_t quadCenter() const { return int32_t((reach + 203) / 4 * 4); }
   int32_t quadLength() const { return hasTable ? 2 * quadCenter() : 0; }
-  // Whether the tensor kernels can take the call: the others need no more than the scores' formula.
-  bool fitsTensors() const;
+  // Whether the tensor kernels can take the call.
+  bool fitsTensors() const { return dtype != DType::kFloat32 && size > 0 && size <= kAttentionWidest; }
+  // Whether they must make scores one by one: more is added to products than a table.
+  bool isGeneral() const;
 
   std::vector<AttentionSequence> sequences;
   int64_t heads, size;

@@ -108,8 +108,9 @@ struct AttentionBlock {
 };
 constexpr int32_t kAttentionWidest = 128;
 
-constexpr AttentionBlock attentionForwardBlock(int64_t size) {
-  return size <= 64 ? AttentionBlock{64, 128, 64} : AttentionBlock{kAttentionWidest, 64, 64};
+// `general`: scores are made by kernels that need registers for more than sums.
+constexpr AttentionBlock attentionForwardBlock(int64_t size, bool general) {
+  return size <= 64 ? AttentionBlock{64, general ? 64 : 128, 64} : AttentionBlock{kAttentionWidest, 64, 64};
 }
 
 constexpr AttentionBlock attentionBackwardBlock(int64_t size) {

@@ -10,8 +10,9 @@
 
 namespace duo::cuda {
 
-template <typename T, int kSize, int kTiles, bool kBias, bool kDropout>
+template <typename T, int kSize, int kTiles, ScoreMode kMode, bool kDropout>
 __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
+  constexpr bool kBias = kMode == ScoreMode::kTable, kGeneral = kMode == ScoreMode::kGeneral;
   constexpr int kRuns = 2, kKeys = 32 * kRuns, kQueries = 16 * kTiles * kAttentionWarps;
   constexpr int kBytes = SharedRows<kSize>::kBytes;
   extern __shared__ __align__(256) unsigned char shared[];
@@ -38,6 +39,8 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
   const uint32_t rows = address.ofRows(tileQ, warpRow), columns = address.ofColumns(tileK);
   const uint32_t summed = address.ofSummedColumns(tileV);
 
+  // Scores are still to be scaled where nothing but the table was added to them.
+  const float unit = kGeneral ? 1.f : p.scale, toLog2 = kGeneral ? kLog2E : p.scaleLog2;
   RowSums<kTiles, kSize> out = {};
   float highest[kTiles][2], totals[kTiles][2];
 #pragma unroll
@@ -64,7 +67,20 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
     copyK(key + kKeys);
     commitCopies();
 
-    if (key + kKeys > s.keys || (p.causal && key + kKeys - 1 > firstQuery + s.causalOffset)) {
+    if constexpr (kGeneral) {
+      const AttentionRule<T> rule(p, s, task.sequence, task.head);
+#pragma unroll
+      for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+        for (int n = 0; n < 4 * kRuns; ++n) {
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            x[i][n][e] = rule.score(x[i][n][e], firstQuery + 2 * kTiles * g + 2 * i + e / 2,
+                                    key + 8 * t + n / 4 * 32 + n % 4 * 2 + e % 2);
+          }
+        }
+      }
+    } else if (key + kKeys > s.keys || (p.causal && key + kKeys - 1 > firstQuery + s.causalOffset)) {
       hideKeys<kTiles, kRuns>(x, p, s, firstQuery + 2 * kTiles * g, key + 8 * t);
     }
 
@@ -93,8 +109,7 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
     for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
-        const float shift = most[i][h] * p.scaleLog2,
-                    factor = exp2Approximately((highest[i][h] - most[i][h]) * p.scaleLog2);
+        const float shift = most[i][h] * toLog2, factor = exp2Approximately((highest[i][h] - most[i][h]) * toLog2);
         highest[i][h] = most[i][h];
         // Two sums, so that neither waits for the other.
         float total[2] = {totals[i][h] * factor, 0.f};
@@ -103,7 +118,7 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             float& y = x[i][n][2 * h + e];
-            y = exp2Approximately(fmaf(y, p.scaleLog2, -shift));
+            y = exp2Approximately(fmaf(y, toLog2, -shift));
             total[e] += y;
           }
         }
@@ -113,6 +128,25 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
       }
     }
 
+    if (kGeneral && p.threshold) {
+      // Positions of neighbouring keys need not share a call of Philox.
+      const AttentionRule<T> rule(p, s, task.sequence, task.head);
+#pragma unroll
+      for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+        for (int n = 0; n < 4 * kRuns; n += 2) {
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+            float z[4];
+            rule.factors(firstQuery + 2 * kTiles * g + 2 * i + h, key + 8 * t + n / 4 * 32 + n % 4 * 2, z);
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+              if (z[e] == 0.f) x[i][n + e / 2][2 * h + e % 2] = 0.f;
+            }
+          }
+        }
+      }
+    }
     if constexpr (kDropout) {
       const DropoutRows dropout(p, task.head, s.firstQuery + firstQuery + 2 * kTiles * g);
 #pragma unroll
@@ -144,11 +178,11 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
       total += __shfl_xor_sync(kAllLanes, total, 1);
       total += __shfl_xor_sync(kAllLanes, total, 2);
       // A row without keys has the sum 0; NaN goes on.
-      scales[i][h] = total == 0.f ? 0.f : (kDropout ? p.keepScale : 1.f) / total;
+      scales[i][h] = total == 0.f ? 0.f : (kDropout || (kGeneral && p.threshold) ? p.keepScale : 1.f) / total;
       const int query = firstQuery + 2 * kTiles * g + 2 * i + h;
       if (t == 0 && query < s.queries) {
         lse[task.head * p.nq + s.firstQuery + query] =
-            total == 0.f ? -INFINITY : fmaf(highest[i][h], p.scale, logf(total));
+            total == 0.f ? -INFINITY : fmaf(highest[i][h], unit, logf(total));
       }
     }
   }
@@ -158,16 +192,17 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
 
 }  // namespace duo::cuda
 
-#define DUO_ATTENTION_FWD_KERNEL(T, name, size, tiles, bias, dropout)           \
+#define DUO_ATTENTION_FWD_KERNEL(T, name, size, tiles, mode, dropout)           \
   extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2)            \
       attentionFwd##name##_##T##_d##size(AttentionParams p, T* o, float* lse) { \
-    attentionFwdTensor<T, size, tiles, bias, dropout>(p, o, lse);               \
+    attentionFwdTensor<T, size, tiles, ScoreMode::mode, dropout>(p, o, lse);    \
   }
-#define DUO_ATTENTION_FWD_KERNELS(T, size, tiles)                \
-  DUO_ATTENTION_FWD_KERNEL(T, , size, tiles, false, false)       \
-  DUO_ATTENTION_FWD_KERNEL(T, Dropout, size, tiles, false, true) \
-  DUO_ATTENTION_FWD_KERNEL(T, Bias, size, tiles, true, false)    \
-  DUO_ATTENTION_FWD_KERNEL(T, BiasDropout, size, tiles, true, true)
+#define DUO_ATTENTION_FWD_KERNELS(T, size, tiles)                     \
+  DUO_ATTENTION_FWD_KERNEL(T, , size, tiles, kPlain, false)           \
+  DUO_ATTENTION_FWD_KERNEL(T, Dropout, size, tiles, kPlain, true)     \
+  DUO_ATTENTION_FWD_KERNEL(T, Bias, size, tiles, kTable, false)       \
+  DUO_ATTENTION_FWD_KERNEL(T, BiasDropout, size, tiles, kTable, true) \
+  DUO_ATTENTION_FWD_KERNEL(T, General, size, 1, kGeneral, false)
 #define DUO_ATTENTION_FWD(T)          \
   DUO_ATTENTION_FWD_KERNELS(T, 64, 2) \
   DUO_ATTENTION_FWD_KERNELS(T, 128, 1)

@@ -25,7 +25,9 @@ struct AttentionRule {
   const int sequence, head;
 
   __device__ AttentionRule(const AttentionParams& p, int sequence, int head)
-      : p(p), s(p.sequences[sequence]), sequence(sequence), head(head) {}
+      : AttentionRule(p, p.sequences[sequence], sequence, head) {}
+  __device__ AttentionRule(const AttentionParams& p, const AttentionSequence& s, int sequence, int head)
+      : p(p), s(s), sequence(sequence), head(head) {}
 
   __device__ int positionOfQuery(int query) const { return p.positionsQ ? p.positionsQ[s.firstQuery + query] : query; }
   __device__ int positionOfKey(int key) const { return p.positionsK ? p.positionsK[s.firstKey + key] : key; }
@@ -53,15 +55,16 @@ struct AttentionRule {
     return result;
   }
 
-  // Dropout factors of a query with keys key … key + 3, `key` being a multiple of four.
-  __device__ void factors(int query, int key, float (&z)[4]) const {
+  // Dropout factors of a query with keys from `key` on.
+  template <int kCount>
+  __device__ void factors(int query, int key, float (&z)[kCount]) const {
     const RandomSite at{p.seed, p.site, p.step};
     const DropoutRule rule{p.threshold, p.keepScale};
     const uint64_t start = attentionDropoutStart(head, s.firstQuery + query, p.nq);
     uint64_t drawn = ~uint64_t(0);
     uint4 words = make_uint4(0, 0, 0, 0);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < kCount; ++i) {
       z[i] = 0.f;
       if (query >= s.queries || key + i >= s.keys) continue;
       const uint64_t index = start + uint64_t(positionOfKey(key + i));

@@ -1,4 +1,4 @@
-// What the tensor kernels of attention share: 16-bit floats, rows of up to 64 or 128, no positions, no dense bias.
+// What the tensor kernels of attention share: 16-bit floats, rows of up to 64 or 128.
 //
 // Which score a thread holds is free to choose: the rows and columns of a product may be dealt out in any order, if its
 // operands are read in that order. Here a thread (lane 4·g + t) has, of its warp's tile of scores,
@@ -47,7 +47,7 @@ struct BlockTask {
   static constexpr int kBytes = 256;  // tiles begin at a multiple of that
   AttentionSequence s;
   int first, head;
-  int reserved;  // loads are 16 bytes wide
+  int sequence;
 };
 
 // Blocks (x) take the heads of one tile after the other.
@@ -55,11 +55,15 @@ __device__ inline const BlockTask& blockTask(const AttentionParams& p, unsigned 
   BlockTask& task = *reinterpret_cast<BlockTask*>(shared);
   if (threadIdx.x == 0) {
     const AttentionTile tile = p.tiles[blockIdx.x / p.heads];
-    task = {p.sequences[tile.sequence], tile.first, int(blockIdx.x) % p.heads, 0};
+    task = {p.sequences[tile.sequence], tile.first, int(blockIdx.x) % p.heads, tile.sequence};
   }
   __syncthreads();
   return task;
 }
+
+// What is added to products: nothing; the bias table, which sums start from (BiasQuads); or, score by score, whatever
+// an AttentionRule knows of: positions, a table, a dense bias, any scale.
+enum class ScoreMode { kPlain, kTable, kGeneral };
 
 // Scores of a warp's tile: [i][4·a + j][2·h + e].
 template <int kTiles, int kRuns>

@@ -82,7 +82,7 @@ struct BackwardLayout {
   BackwardLayout(const OpCall& call, const Limits& limits, void* workspace)
       : plan(call),
         numBuckets(call.flag("wantTable") ? plan.rule.numBuckets : 0),
-        block(attentionBackwardBlock(plan.size)),
+        block(attentionBackwardBlock(plan.size, plan.isGeneral())),
         tensors(plan.fitsTensors() && !plan.isGeneral() &&
                 block.backwardQueriesShared(numBuckets) <= limits.sharedPerBlock),
         carve(workspace),
@@ -96,7 +96,8 @@ struct BackwardLayout {
     tilesOfQueries = carve.take<AttentionTile>(queryTiles.size());
     tilesOfKeys = carve.take<AttentionTile>(keyTiles.size());
     dots = carve.take<float>(size_t(call.dim("Nq") * plan.heads));
-    for (float*& table : quads) table = carve.take<float>(tensors ? size_t(4 * plan.heads * plan.quadLength()) : 0);
+    for (float*& table : quads)
+      table = carve.take<float>(tensors && !plan.isGeneral() ? size_t(4 * plan.heads * plan.quadLength()) : 0);
     if (numBuckets) sums = carve.take<float>(size_t(partsOfTable() * numBuckets * plan.heads));
   }
   // Of the bias table's gradient.
@@ -207,19 +208,20 @@ void backwardByTensors(Launch& launch, const BackwardLayout& layout, AttentionPa
   const AttentionPlan& plan = layout.plan;
   p.q = layout.q.ready(launch), p.k = layout.k.ready(launch), p.v = layout.v.ready(launch);
   p.dO = layout.dO.ready(launch);
+  const bool tabled = plan.hasTable && !plan.isGeneral();
+  const std::string mode = plan.isGeneral() ? "General" : tabled ? "Bias" : "";
   if (!layout.queryTiles.empty()) {
-    if (plan.hasTable) prepareQuads(launch, plan, layout.tables, layout.quads[0], 1, p);
+    if (tabled) prepareQuads(launch, plan, layout.tables, layout.quads[0], 1, p);
     p.tiles = layout.tilesOfQueries;
-    launch.run(tensorKernel(plan.hasTable ? "attentionBwdQueriesBias" : "attentionBwdQueries", plan),
-               {blocksOf(layout.queryTiles, plan)}, kTensorThreads,
-               layout.block.backwardQueriesShared(layout.numBuckets), p, call.out("dQ").data, layout.sums);
+    launch.run(tensorKernel(("attentionBwdQueries" + mode).c_str(), plan), {blocksOf(layout.queryTiles, plan)},
+               kTensorThreads, layout.block.backwardQueriesShared(layout.numBuckets), p, call.out("dQ").data,
+               layout.sums);
   }
   if (!layout.keyTiles.empty()) {
-    if (plan.hasTable) prepareQuads(launch, plan, layout.tables, layout.quads[1], -1, p);
+    if (tabled) prepareQuads(launch, plan, layout.tables, layout.quads[1], -1, p);
     p.tiles = layout.tilesOfKeys;
-    launch.run(tensorKernel(plan.hasTable ? "attentionBwdKeysBias" : "attentionBwdKeys", plan),
-               {blocksOf(layout.keyTiles, plan)}, kTensorThreads, layout.block.backwardKeysShared(), p,
-               call.out("dK").data, call.out("dV").data);
+    launch.run(tensorKernel(("attentionBwdKeys" + mode).c_str(), plan), {blocksOf(layout.keyTiles, plan)},
+               kTensorThreads, layout.block.backwardKeysShared(), p, call.out("dK").data, call.out("dV").data);
   }
 }
 
@@ -236,12 +238,6 @@ void backwardExactly(Launch& launch, const BackwardLayout& layout, AttentionPara
     p.tiles = layout.tilesOfKeys;
     launch.run(kernels.name("attentionBwdKeysExact"), {blocksOf(layout.keyTiles, plan), kernels.columns}, kPairThreads,
                4 * kPairTileBytes, p, call.out("dK").data, call.out("dV").data);
-  }
-  if (call.wants("dBiasDense") && call.out("dBiasDense").count() > 0) {
-    const int64_t tiles = ceilDivide(p.denseQueries, kPairTile) * ceilDivide(p.denseKeys, kPairTile);
-    const Dim3 grid{unsigned(tiles), unsigned(p.denseBatches * plan.heads)};
-    launch.run(kernelName("attentionBwdDense", plan.dtype), grid, kPairThreads, 0, p, int32_t(plan.sequences.size()),
-               call.out("dBiasDense").f32());
   }
 }
 
@@ -296,6 +292,12 @@ void attentionBwd(Launch& launch) {
     launch.upload(layout.tilesOfQueries, layout.queryTiles);
     launch.upload(layout.tilesOfKeys, layout.keyTiles);
     layout.tensors ? backwardByTensors(launch, layout, p) : backwardExactly(launch, layout, p);
+    if (call.wants("dBiasDense") && call.out("dBiasDense").count() > 0) {
+      const int64_t tiles = ceilDivide(p.denseQueries, kPairTile) * ceilDivide(p.denseKeys, kPairTile);
+      const Dim3 grid{unsigned(tiles), unsigned(p.denseBatches * plan.heads)};
+      launch.run(kernelName("attentionBwdDense", plan.dtype), grid, kPairThreads, 0, p, int32_t(plan.sequences.size()),
+                 call.out("dBiasDense").f32());
+    }
   }
   if (call.wants("dBiasTable") && call.out("dBiasTable").count() > 0) {
     const TensorArg& table = call.out("dBiasTable");

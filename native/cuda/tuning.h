@@ -113,9 +113,11 @@ constexpr AttentionBlock attentionForwardBlock(int64_t size, bool general) {
   return size <= 64 ? AttentionBlock{64, general ? 64 : 128, 64} : AttentionBlock{kAttentionWidest, 64, 64};
 }
 
-constexpr AttentionBlock attentionBackwardBlock(int64_t size) {
-  return size <= 64 ? AttentionBlock{64, 128, 64} : AttentionBlock{kAttentionWidest, 64, 32};
+constexpr AttentionBlock attentionBackwardBlock(int64_t size, bool general) {
+  return size <= 64 ? AttentionBlock{64, general ? 64 : 128, 64} : AttentionBlock{kAttentionWidest, 64, 32};
 }
+// Wider rows leave no registers for scores that are made one by one.
+constexpr int64_t kWidestOfGeneralBackward = 64;
 
 // Keys of a block of decode attention: enough ranges for two blocks a multiprocessor, of at least 128 keys, and at most
 // so many that eight rows of scores take 16 KiB.

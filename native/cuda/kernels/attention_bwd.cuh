@@ -76,8 +76,9 @@ __device__ inline void wordsOfKeys(const DropoutRows& dropout, int query, int ke
   }
 }
 
-template <typename T, int kSize, int kTiles, bool kBias>
+template <typename T, int kSize, int kTiles, ScoreMode kMode>
 __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
+  constexpr bool kBias = kMode == ScoreMode::kTable, kGeneral = kMode == ScoreMode::kGeneral;
   using Tiles = BackwardTiles<kSize, kTiles>;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
   extern __shared__ __align__(256) unsigned char shared[];
@@ -114,6 +115,7 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
     }
   };
 
+  const float toLog2 = kGeneral ? kLog2E : p.scaleLog2;
   RowSums<kTiles, kSize> outK = {}, outV = {};
   copyRows<kSize, kRows, RowPattern<kTiles>>(p.k, s.firstKey, task.head, task.first, s.keys, p.size, tiles.rows[0]);
   copyRows<kSize, kRows, RowPattern<kTiles>>(p.v, s.firstKey, task.head, task.first, s.keys, p.size, tiles.rows[1]);
@@ -140,7 +142,25 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
       tileProducts<T, kSize, kTiles, 1, false>(y, rows, Tiles::kRowBytes, columns, Tiles::kColumnBytes, quadsNow);
       // One bit for each of the thread's scores, so that what they become without dropout needs no second copy.
       uint32_t dropped = 0;
-      if (p.threshold) {
+      if (kGeneral && p.threshold) {
+        const AttentionRule<T> rule(p, s, task.sequence, task.head);
+#pragma unroll
+        for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+          for (int n = 0; n < 4; ++n) {
+#pragma unroll
+            for (int e = 0; e < 2; ++e) {
+              float z[2];
+              rule.factors(query + mine + 2 * n + e, firstKey + 2 * i, z);
+#pragma unroll
+              for (int h = 0; h < 2; ++h) {
+                if (z[h] == 0.f) dropped |= 1u << (16 * i + 4 * n + 2 * h + e);
+                y[i][n][2 * h + e] = z[h] == 0.f ? 0.f : y[i][n][2 * h + e] * z[h];
+              }
+            }
+          }
+        }
+      } else if (p.threshold) {
         const DropoutRows dropout(p, task.head, s.firstQuery);
 #pragma unroll
         for (int n = 0; n < 4; ++n) {
@@ -159,7 +179,19 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
         }
       }
       tileProducts<T, kSize, kTiles, 1, kBias>(x, rows, 0, columns, 0, quadsNow);
-      if (p.causal && firstKey - 2 * kTiles * g + 16 * kTiles - 1 > query + 32 * run + s.causalOffset) {
+      if constexpr (kGeneral) {
+        const AttentionRule<T> rule(p, s, task.sequence, task.head);
+#pragma unroll
+        for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+          for (int n = 0; n < 4; ++n) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+              x[i][n][e] = rule.score(x[i][n][e], query + mine + 2 * n + e % 2, firstKey + 2 * i + e / 2);
+            }
+          }
+        }
+      } else if (p.causal && firstKey - 2 * kTiles * g + 16 * kTiles - 1 > query + 32 * run + s.causalOffset) {
 #pragma unroll
         for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
@@ -179,7 +211,7 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
         for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
           for (int e = 0; e < 4; ++e) {
-            x[i][n][e] = exp2Approximately(fmaf(x[i][n][e], p.scaleLog2, e % 2 ? shifts.y : shifts.x));
+            x[i][n][e] = exp2Approximately(fmaf(x[i][n][e], toLog2, e % 2 ? shifts.y : shifts.x));
           }
         }
       }
@@ -276,8 +308,9 @@ __device__ inline float sumOf(const TileScores<kTiles, 1>& x) {
 }
 
 // `sums`: null, or this block's share of the table's gradient, (tiles, numBuckets, H).
-template <typename T, int kSize, int kTiles, bool kBias>
+template <typename T, int kSize, int kTiles, ScoreMode kMode>
 __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float* sums) {
+  constexpr bool kBias = kMode == ScoreMode::kTable, kGeneral = kMode == ScoreMode::kGeneral;
   using Tiles = BackwardTiles<kSize, kTiles>;
   using Buckets = BucketSums<kTiles>;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
@@ -292,7 +325,7 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
   const int thread = int(threadIdx.x), warp = thread / kWarp, lane = thread % kWarp, g = lane / 4, t = lane % 4;
   const int warpRow = warp * 16 * kTiles, firstQuery = task.first + warpRow + 2 * kTiles * g;
   const int end = keysEnd(p, s, min(task.first + kRows, s.queries) - 1);
-  const bool summing = kBias && sums != nullptr;
+  const bool summing = kMode != ScoreMode::kPlain && sums != nullptr;
   float* const mySums = bucketSums + warp * p.numBuckets * kWarp + lane;
   float farBefore = 0.f, farAfter = 0.f;
   if (summing) {
@@ -314,7 +347,7 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
     if (kBias) {
       BiasQuads::copy<true>(p, task.head, distance + key, kRows, kColumns, tiles.bias + buffer * BiasQuads::kBytes);
     }
-    if (summing) Buckets::copy(p, distance + key, sharedAddress(buckets) + buffer * Buckets::kDistances * 4);
+    if (kBias && summing) Buckets::copy(p, distance + key, sharedAddress(buckets) + buffer * Buckets::kDistances * 4);
   };
 
   float shifts[kTiles][2], dots[kTiles][2];
@@ -326,6 +359,7 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
       dots[i][h] = dotsOf(p, s, task.head, firstQuery + 2 * i + h);
     }
   }
+  const float toLog2 = kGeneral ? kLog2E : p.scaleLog2;
   RowSums<kTiles, kSize> out = {};
   const auto copyTile = [&](const AttentionRows& from, uint32_t to) {
     copyRows<kSize, kRows, RowPattern<kTiles>>(from, s.firstQuery, task.head, task.first, s.queries, p.size, to);
@@ -351,7 +385,19 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
       const int firstKey = key + 32 * run;
       TileScores<kTiles, 1> x, y;
       tileProducts<T, kSize, kTiles, 1, kBias>(x, rows, 0, columns, 0, quadsNow);
-      if (firstKey + 32 > s.keys || (p.causal && firstKey + 31 > task.first + warpRow + s.causalOffset)) {
+      if constexpr (kGeneral) {
+        const AttentionRule<T> rule(p, s, task.sequence, task.head);
+#pragma unroll
+        for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+          for (int n = 0; n < 4; ++n) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+              x[i][n][e] = rule.score(x[i][n][e], firstQuery + 2 * i + e / 2, firstKey + 8 * t + 2 * n + e % 2);
+            }
+          }
+        }
+      } else if (firstKey + 32 > s.keys || (p.causal && firstKey + 31 > task.first + warpRow + s.causalOffset)) {
         hideKeys<kTiles, 1>(x, p, s, firstQuery, firstKey + 8 * t);
       }
 #pragma unroll
@@ -360,12 +406,27 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
         for (int n = 0; n < 4; ++n) {
 #pragma unroll
           for (int e = 0; e < 4; ++e) {
-            x[i][n][e] = exp2Approximately(fmaf(x[i][n][e], p.scaleLog2, shifts[i][e / 2]));
+            x[i][n][e] = exp2Approximately(fmaf(x[i][n][e], toLog2, shifts[i][e / 2]));
           }
         }
       }
       tileProducts<T, kSize, kTiles, 1, false>(y, rows, Tiles::kRowBytes, columns, Tiles::kColumnBytes, quadsNow);
-      if (p.threshold) {
+      if (kGeneral && p.threshold) {
+        const AttentionRule<T> rule(p, s, task.sequence, task.head);
+#pragma unroll
+        for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+          for (int h = 0; h < 2; ++h) {
+            float z[8];
+            rule.factors(firstQuery + 2 * i + h, firstKey + 8 * t, z);
+#pragma unroll
+            for (int c = 0; c < 8; ++c) {
+              float& d = y[i][c / 2][2 * h + c % 2];
+              d = z[c] == 0.f ? 0.f : d * z[c];
+            }
+          }
+        }
+      } else if (p.threshold) {
         const DropoutRows dropout(p, task.head, s.firstQuery + firstQuery);
 #pragma unroll
         for (int i = 0; i < kTiles; ++i) {
@@ -389,7 +450,21 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
           for (int e = 0; e < 4; ++e) y[i][n][e] = x[i][n][e] * (y[i][n][e] - dots[i][e / 2]);
         }
       }
-      if (summing) {
+      if (kGeneral && summing) {
+        const AttentionRule<T> rule(p, s, task.sequence, task.head);
+#pragma unroll
+        for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+          for (int n = 0; n < 4; ++n) {
+#pragma unroll
+            for (int e = 0; e < 4; ++e) {
+              const int mine = min(firstQuery + 2 * i + e / 2, s.queries - 1);
+              const int j = min(firstKey + 8 * t + 2 * n + e % 2, s.keys - 1);
+              mySums[p.buckets[rule.windowIndex(rule.relative(mine, j))] * kWarp] += y[i][n][e];
+            }
+          }
+        }
+      } else if (summing) {
         // Far from the diagonal all distances have one bucket.
         const int first = distance + firstKey - warpRow;  // of the warp's first pair
         if (first + 31 <= -p.reach) {
@@ -425,17 +500,18 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
 
 }  // namespace duo::cuda
 
-#define DUO_ATTENTION_BWD_KERNELS(T, name, size, tiles, bias)                            \
+#define DUO_ATTENTION_BWD_KERNELS(T, name, size, tiles, mode)                            \
   extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2)                     \
       attentionBwdKeys##name##_##T##_d##size(AttentionParams p, T* dK, T* dV) {          \
-    attentionBwdKeysTensor<T, size, tiles, bias>(p, dK, dV);                             \
+    attentionBwdKeysTensor<T, size, tiles, ScoreMode::mode>(p, dK, dV);                  \
   }                                                                                      \
   extern "C" __global__ void __launch_bounds__(kAttentionThreads, 2)                     \
       attentionBwdQueries##name##_##T##_d##size(AttentionParams p, T* dQ, float* sums) { \
-    attentionBwdQueriesTensor<T, size, tiles, bias>(p, dQ, sums);                        \
+    attentionBwdQueriesTensor<T, size, tiles, ScoreMode::mode>(p, dQ, sums);             \
   }
-#define DUO_ATTENTION_BWD(T)                      \
-  DUO_ATTENTION_BWD_KERNELS(T, , 64, 2, false)    \
-  DUO_ATTENTION_BWD_KERNELS(T, Bias, 64, 2, true) \
-  DUO_ATTENTION_BWD_KERNELS(T, , 128, 1, false)   \
-  DUO_ATTENTION_BWD_KERNELS(T, Bias, 128, 1, true)
+#define DUO_ATTENTION_BWD(T)                         \
+  DUO_ATTENTION_BWD_KERNELS(T, , 64, 2, kPlain)      \
+  DUO_ATTENTION_BWD_KERNELS(T, Bias, 64, 2, kTable)  \
+  DUO_ATTENTION_BWD_KERNELS(T, , 128, 1, kPlain)     \
+  DUO_ATTENTION_BWD_KERNELS(T, Bias, 128, 1, kTable) \
+  DUO_ATTENTION_BWD_KERNELS(T, General, 64, 1, kGeneral)

@@ -83,7 +83,7 @@ struct BackwardLayout {
       : plan(call),
         numBuckets(call.flag("wantTable") ? plan.rule.numBuckets : 0),
         block(attentionBackwardBlock(plan.size, plan.isGeneral())),
-        tensors(plan.fitsTensors() && !plan.isGeneral() &&
+        tensors(plan.fitsTensors() && (!plan.isGeneral() || plan.size <= kWidestOfGeneralBackward) &&
                 block.backwardQueriesShared(numBuckets) <= limits.sharedPerBlock),
         carve(workspace),
         tables(plan, carve),

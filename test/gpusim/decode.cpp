@@ -50,10 +50,36 @@ class Decoder {
       if (found == function_.labels.end()) throw std::runtime_error("PTX: no label " + label);
       kernel_->code[at].immediate = starts[found->second];
     }
+    findHotLoop();
     return std::move(kernel_);
   }
 
  private:
+  // Loops are what backward branches jump over.
+  void findHotLoop() {
+    const auto& code = kernel_->code;
+    std::vector<uint32_t> tensorsBefore{0};
+    for (const Instruction& i : code) tensorsBefore.push_back(tensorsBefore.back() + (i.kind == Class::kTensor));
+    struct Loop {
+      uint32_t begin, end, tensors;
+    };
+    std::vector<Loop> loops;
+    for (uint32_t at = 0; at < code.size(); ++at) {
+      if (code[at].control != Control::kBranch || code[at].immediate > int64_t(at)) continue;
+      const auto begin = uint32_t(code[at].immediate);
+      const uint32_t tensors = tensorsBefore[at + 1] - tensorsBefore[begin];
+      if (tensors > 0) loops.push_back({begin, at + 1, tensors});
+    }
+    const Loop* hottest = nullptr;
+    for (const Loop& loop : loops) {
+      const bool innermost = std::none_of(loops.begin(), loops.end(), [&](const Loop& other) {
+        return &other != &loop && other.begin >= loop.begin && other.end <= loop.end;
+      });
+      if (innermost && (!hottest || loop.tensors > hottest->tensors)) hottest = &loop;
+    }
+    if (hottest) kernel_->hotBegin = hottest->begin, kernel_->hotEnd = hottest->end;
+  }
+
   static size_t aligned(size_t at, size_t alignment) { return (at + alignment - 1) / alignment * alignment; }
 
   void placeVariables() {

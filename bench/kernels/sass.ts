@@ -76,7 +76,8 @@ function targetOf(i: SassInstruction): number | undefined {
 
 /**
  * The instructions of one turn of the innermost loop with the most tensor instructions, along the path that has most of
- * those, then most that `through` names, and is else the shortest: what an interior tile runs, which skips masks.
+ * those, then most copies of the next tile and most that `through` names, and is else the shortest: what an interior tile
+ * runs, which skips masks.
  *
  * @returns none where no loop has tensor instructions.
  */
@@ -131,7 +132,7 @@ function pathThrough(
       if (!rest) continue
       const step = {
         tensors: rest.tensors + Number(isTensor(i)),
-        wanted: rest.wanted + Number(through?.test(i.opcode) ?? false),
+        wanted: rest.wanted + Number(i.opcode.startsWith('LDGSTS') || (through?.test(i.opcode) ?? false)),
         length: rest.length + 1,
         next,
       }

@@ -34,7 +34,7 @@ struct BackwardTiles {
       : rows{base, base + kRowBytes},
         columns{base + 2 * kRowBytes, base + 2 * kRowBytes + kColumnBytes},
         bias(base + 2 * kRowBytes + 2 * kBuffer),
-        rest(bias + 2 * BiasQuads::kBytes) {}
+        rest(bias + 2 * BiasQuads<kTiles>::kBytes) {}
 };
 
 // −lse, in the units of exp2; a row without keys has P = 0.
@@ -80,6 +80,7 @@ template <typename T, int kSize, int kTiles, ScoreMode kMode>
 __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
   constexpr bool kBias = kMode == ScoreMode::kTable, kGeneral = kMode == ScoreMode::kGeneral;
   using Tiles = BackwardTiles<kSize, kTiles>;
+  using Quads = BiasQuads<kTiles>;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
   extern __shared__ __align__(256) unsigned char shared[];
   unsigned char* const tileBytes = shared + BlockTask::kBytes;
@@ -94,8 +95,8 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
   const int begin = queriesBegin(p, s, task.first) / kColumns * kColumns;
 
   const auto distance = [&](int query) { return query + s.causalOffset - task.first; };
-  uint32_t quadsAt[2] = {};
-  if (kBias) BiasQuads::addresses<kTiles>(tiles.bias, warpRow, quadsAt);
+  uint32_t quadsAt[Quads::kAddresses] = {};
+  if (kBias) Quads::addresses(thread, tiles.bias, warpRow, quadsAt);
   const uint32_t rows = LaneAddress<kSize, kTiles>(thread).ofRows(tiles.rows[0], warpRow);
 
   const auto copyBlock = [&](int query, uint32_t buffer) {
@@ -106,7 +107,8 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
     copy(p.q, tiles.columns[0]);
     copy(p.dO, tiles.columns[1]);
     if (kBias) {
-      BiasQuads::copy<true>(p, task.head, distance(query), kRows, kColumns, tiles.bias + buffer * BiasQuads::kBytes);
+      typename Quads::Copies(p, task.head, distance(query), kRows, kColumns, threadAnew())
+          .copy(distance(query), tiles.bias + buffer * Quads::kBytes);
     }
     const int now = threadAnew(), i = now % kColumns, which = now / kColumns;
     if (which < 2) {
@@ -133,8 +135,10 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
       const uint32_t tile = tiles.columns[0] + buffer * Tiles::kBuffer + uint32_t(run) * 32 * SharedRows<kSize>::kBytes;
       const LaneAddress<kSize, kTiles> address(thread);
       const uint32_t columns = address.ofColumns(tile), summed = address.ofSummedColumns(tile);
-      const uint32_t toQuads = buffer * BiasQuads::kBytes + uint32_t(run) * 128;
-      const uint32_t quadsNow[2] = {quadsAt[0] + toQuads, quadsAt[1] + toQuads};
+      const uint32_t toQuads = buffer * Quads::kBytes + uint32_t(run) * 128;
+      uint32_t quadsNow[Quads::kAddresses];
+#pragma unroll
+      for (int m = 0; m < Quads::kAddresses; ++m) quadsNow[m] = quadsAt[m] + toQuads;
       const int mine = 32 * run + 8 * t;  // first query of this thread in the block
       const int firstKey = task.first + warpRow + 2 * kTiles * g;
       // dO·Vᵀ and its dropout come first, when no scores are in registers yet.
@@ -312,6 +316,7 @@ template <typename T, int kSize, int kTiles, ScoreMode kMode>
 __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float* sums) {
   constexpr bool kBias = kMode == ScoreMode::kTable, kGeneral = kMode == ScoreMode::kGeneral;
   using Tiles = BackwardTiles<kSize, kTiles>;
+  using Quads = BiasQuads<kTiles>;
   using Buckets = BucketSums<kTiles>;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
   extern __shared__ __align__(256) unsigned char shared[];
@@ -333,8 +338,8 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
   }
 
   const int distance = -task.first - s.causalOffset;  // of the first key
-  uint32_t quadsAt[2] = {};
-  if (kBias) BiasQuads::addresses<kTiles>(tiles.bias, warpRow, quadsAt);
+  uint32_t quadsAt[Quads::kAddresses] = {};
+  if (kBias) Quads::addresses(thread, tiles.bias, warpRow, quadsAt);
   const uint32_t rows = LaneAddress<kSize, kTiles>(thread).ofRows(tiles.rows[0], warpRow);
 
   const auto copyBlock = [&](int key, uint32_t buffer) {
@@ -345,7 +350,8 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
     copy(p.k, tiles.columns[0]);
     copy(p.v, tiles.columns[1]);
     if (kBias) {
-      BiasQuads::copy<true>(p, task.head, distance + key, kRows, kColumns, tiles.bias + buffer * BiasQuads::kBytes);
+      typename Quads::Copies(p, task.head, distance + key, kRows, kColumns, threadAnew())
+          .copy(distance + key, tiles.bias + buffer * Quads::kBytes);
     }
     if (kBias && summing) Buckets::copy(p, distance + key, sharedAddress(buckets) + buffer * Buckets::kDistances * 4);
   };
@@ -380,8 +386,10 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
       const uint32_t tile = tiles.columns[0] + buffer * Tiles::kBuffer + uint32_t(run) * 32 * SharedRows<kSize>::kBytes;
       const LaneAddress<kSize, kTiles> address(thread);
       const uint32_t columns = address.ofColumns(tile), summed = address.ofSummedColumns(tile);
-      const uint32_t toQuads = buffer * BiasQuads::kBytes + uint32_t(run) * 128;
-      const uint32_t quadsNow[2] = {quadsAt[0] + toQuads, quadsAt[1] + toQuads};
+      const uint32_t toQuads = buffer * Quads::kBytes + uint32_t(run) * 128;
+      uint32_t quadsNow[Quads::kAddresses];
+#pragma unroll
+      for (int m = 0; m < Quads::kAddresses; ++m) quadsNow[m] = quadsAt[m] + toQuads;
       const int firstKey = key + 32 * run;
       TileScores<kTiles, 1> x, y;
       tileProducts<T, kSize, kTiles, 1, kBias>(x, rows, 0, columns, 0, quadsNow);

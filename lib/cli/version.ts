@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 
 /** The package's version. */
 export function version(): string {
-  const path = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
+  return (createRequire(import.meta.url)('duoformer/package.json') as { version: string }).version
 }

@@ -1,7 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
 import { DeviceError, type DuoformerError, errorOfCode } from '../errors.ts'
 
 /** A tensor of a checkpoint, as its file describes it; `native` is the index of the dtype it becomes, -1 if none. */
@@ -55,13 +54,14 @@ interface Addon {
   cudaInfo(): CudaInfo
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const require = createRequire(import.meta.url)
+/** The package's folder, wherever its JavaScript was built to. */
+const root = dirname(require.resolve('duoformer/package.json'))
 
 function load(): Addon {
   if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) {
     throw new DeviceError(`duoformer: expected Linux on x64 or arm64, got ${process.platform} on ${process.arch}`)
   }
-  const require = createRequire(import.meta.url)
   try {
     // Bundlers must leave the package external: the binary is found beside it.
     return (require('node-gyp-build') as (dir: string) => Addon)(root)

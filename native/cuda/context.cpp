@@ -1,9 +1,10 @@
 #include "cuda/context.h"
 
 #include <algorithm>
-#include <string_view>
+#include <string>
 
 #include "core/error.h"
+#include "core/os/inflate.h"
 
 namespace duo::cuda {
 namespace {
@@ -18,11 +19,9 @@ bool sticks(CUresult result) {
 }
 
 // A driver that is older than the compiler may refuse the fatbin, yet compile its text, which lies in it uncompressed.
-const char* ptxOf(const Image& image) {
-  const std::string_view bytes(static_cast<const char*>(image.begin),
-                               size_t(static_cast<const char*>(image.end) - static_cast<const char*>(image.begin)));
-  const size_t version = bytes.find(".version ");
-  return version == std::string_view::npos ? nullptr : bytes.data() + version;
+const char* ptxOf(const std::string& fatbin) {
+  const size_t version = fatbin.find(".version ");
+  return version == std::string::npos ? nullptr : fatbin.data() + version;
 }
 
 void expectKernels() {
@@ -99,8 +98,9 @@ void Context::check(CUresult result, const std::string& what) {
 
 CUmodule Context::load(const Image& image) {
   CUmodule module = nullptr;
-  CUresult result = driver.cuModuleLoadData(&module, image.begin);
-  const char* ptx = ptxOf(image);
+  const std::string fatbin = os::inflate(image.packed, "cuda");
+  CUresult result = driver.cuModuleLoadData(&module, fatbin.data());
+  const char* ptx = ptxOf(fatbin);
   if (ptx && (result == kInvalidImage || result == kNoBinaryForGpu || result == kUnsupportedPtxVersion ||
               result == kInvalidSource)) {
     result = driver.cuModuleLoadData(&module, ptx);

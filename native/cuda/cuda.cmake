@@ -2,8 +2,9 @@
 # file that holds them and says why it holds none.
 #
 # Each file becomes one compute_80 PTX text, whose .version is rewritten to one that older drivers accept (the text uses
-# nothing newer), machine code for sm_80 (which serves all 8.x) and sm_90 from that same text, and one uncompressed
-# fatbin with all three.
+# nothing newer), machine code for sm_80 (which serves all 8.x) and sm_90 from that same text, and one fatbin with
+# all three. It is embedded deflated, by our own hand: the compression that a fatbin may have itself either needs a recent
+# driver or leaves the machine code as it is.
 
 set(DUOFORMER_CUDA "auto" CACHE STRING "CUDA kernels: on, off, or auto: where nvcc is found")
 set_property(CACHE DUOFORMER_CUDA PROPERTY STRINGS auto on off)
@@ -42,7 +43,7 @@ if(cuda_with)
   foreach(source ${CUDA_KERNELS})
     get_filename_component(family ${source} NAME_WE)
     set(base ${CMAKE_BINARY_DIR}/cuda/${family})
-    add_custom_command(OUTPUT ${base}.fatbin
+    add_custom_command(OUTPUT ${base}.fatbin.z
       COMMAND ${DUOFORMER_NVCC} -ptx -arch=compute_80 -std=c++17 -O3 -I ${CMAKE_SOURCE_DIR}/native ${source} -o ${base}.nvcc.ptx
       COMMAND ${CMAKE_COMMAND} -DFROM=${base}.nvcc.ptx -DTO=${base}.ptx -P ${CMAKE_SOURCE_DIR}/native/cuda/ptx_version.cmake
       # Registers, spills and shared memory of every kernel, which the benchmark of kernels reads.
@@ -51,11 +52,13 @@ if(cuda_with)
       COMMAND ${DUOFORMER_FATBINARY} --create=${base}.fatbin -64 --compress=false
         --image3=kind=elf,sm=80,file=${base}.sm_80.cubin --image3=kind=elf,sm=90,file=${base}.sm_90.cubin
         --image3=kind=ptx,sm=80,file=${base}.ptx
+      COMMAND node ${CMAKE_SOURCE_DIR}/native/tools/deflate.mjs ${base}.fatbin ${base}.fatbin.z
       DEPENDS ${source} ${CUDA_HEADERS} ${CMAKE_SOURCE_DIR}/native/cuda/ptx_version.cmake
+        ${CMAKE_SOURCE_DIR}/native/tools/deflate.mjs
       COMMENT "CUDA kernels: ${family}" VERBATIM)
-    list(APPEND cuda_fatbins ${base}.fatbin)
-    string(APPEND cuda_labels "DUO_IMAGE(${family}, \"${base}.fatbin\")\n")
-    string(APPEND cuda_rows "    {\"${family}\", duoImage_${family}, duoImageEnd_${family}},\n")
+    list(APPEND cuda_fatbins ${base}.fatbin.z)
+    string(APPEND cuda_labels "DUO_IMAGE(${family}, \"${base}.fatbin.z\")\n")
+    string(APPEND cuda_rows "    {\"${family}\", {duoImage_${family}, size_t(duoImageEnd_${family} - duoImage_${family})}},\n")
   endforeach()
 endif()
 configure_file(native/cuda/images.cpp.in ${CUDA_IMAGES} @ONLY)

@@ -1,15 +1,14 @@
-// The compiled kernels that are embedded in the addon: one fatbin for each file of native/cuda/kernels, with machine
-// code and with the PTX text that newer devices compile.
+// The compiled kernels that are embedded in the addon: one deflated fatbin for each file of native/cuda/kernels, with
+// machine code and with the PTX text that newer devices compile.
 #pragma once
-#include <cstddef>
 #include <span>
+#include <string_view>
 
 namespace duo::cuda {
 
 struct Image {
   const char* family;  // the file's name
-  const void* begin;
-  const void* end;
+  std::string_view packed;
 };
 
 std::span<const Image> images();  // none in a build without nvcc

@@ -379,8 +379,9 @@ describe('SIGINT', () => {
 
   it('a second one ends a command that does not stop', async () => {
     const script = `
-      import { main } from '${new URL('../../dist/cli/main.js', import.meta.url)}'
-      import { command, group } from '${new URL('../../dist/cli/command.js', import.meta.url)}'
+      import '${import.meta.resolve('tsx')}'
+      const { main } = await import('${new URL('../../lib/cli/main.ts', import.meta.url)}')
+      const { command, group } = await import('${new URL('../../lib/cli/command.ts', import.meta.url)}')
       const run = (_, console) => (console.note('deaf'), new Promise(() => setInterval(() => {}, 1000)))
       const deaf = command({ summary: '', details: '', positionals: { required: [], rest: null }, flags: {}, examples: [], run })
       main(['deaf'], group({ summary: '', commands: { deaf } }))`

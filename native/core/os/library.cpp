@@ -4,7 +4,9 @@
 
 namespace duo::os {
 
-Library::Library(const std::string& name) : handle_(dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL)) {
+Library::Library(const std::string& name) : Library(name.c_str()) {}
+
+Library::Library(const char* path) : handle_(dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
   if (!handle_) {
     const char* reason = dlerror();
     error_ = reason ? reason : "no reason given";

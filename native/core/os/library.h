@@ -9,12 +9,16 @@ class Library {
  public:
   // Null and the system's reason in `error()` when it cannot be loaded.
   explicit Library(const std::string& name);
+  // The program and what it was linked with.
+  static Library process() { return Library(nullptr); }
 
   bool loaded() const { return handle_ != nullptr; }
   const std::string& error() const { return error_; }
   void* symbol(const char* name) const;  // null when there is none
 
  private:
+  explicit Library(const char* path);
+
   void* handle_;
   std::string error_;
 };

@@ -17,6 +17,8 @@ export interface Measured {
     readonly bankConflicts: number
     readonly sectorsPerRequest: number
     readonly idealSectorsPerRequest: number
+    /** Of requests of 16 bytes a lane: sectors over the fewest that could hold them. */
+    readonly wideSectorsOverIdeal: number
     /** Bytes asked of memory over distinct bytes. */
     readonly askedOverTouched: number
     readonly wideShare: number
@@ -68,9 +70,9 @@ export function verdictsOf(measured: Measured): Verdict[] {
   const { kernel, simulated } = measured
   const verdicts: Verdict[] = []
   const atMost = (gate: string, value: number, limit: number) =>
-    verdicts.push({ kernel, gate, value, limit: `≤ ${limit}`, meets: value <= limit + 5e-3 })
+    verdicts.push({ kernel, gate, value, limit: `≤ ${limit}`, meets: value <= limit + 1e-9 })
   const atLeast = (gate: string, value: number, limit: number) =>
-    verdicts.push({ kernel, gate, value, limit: `≥ ${limit}`, meets: value >= limit - 5e-3 })
+    verdicts.push({ kernel, gate, value, limit: `≥ ${limit}`, meets: value >= limit - 1e-9 })
 
   atMost('spilt bytes', measured.spillBytes, 0)
   const kind = classOf(kernel)
@@ -97,7 +99,7 @@ export function verdictsOf(measured: Measured): Verdict[] {
   if (simulated) {
     atMost('bank conflicts / 100 requests', simulated.bankConflicts, 0)
     atLeast('share of instructions in the loop', simulated.hotShare, limits.hot)
-    atMost('sectors / fewest', simulated.sectorsPerRequest / simulated.idealSectorsPerRequest, 1)
+    atMost('sectors / fewest of 16-byte requests', simulated.wideSectorsOverIdeal, 1)
     atMost('touched bytes of the op / operands', simulated.touchedOverOperands, limits.bytes)
   }
   return verdicts

@@ -23,7 +23,7 @@ export interface Image {
 export function readImages(build: string): Image[] {
   const listing = join(build, 'cuda', 'images.cpp')
   if (!existsSync(listing)) return []
-  const embedded = [...readFileSync(listing, 'utf8').matchAll(/^DUO_IMAGE\((\w+), "(.+)\.fatbin"\)$/gm)]
+  const embedded = [...readFileSync(listing, 'utf8').matchAll(/^DUO_IMAGE\((\w+), "(.+)\.fatbin\.z"\)$/gm)]
   return embedded.map(([, family, base]) => {
     const reports = Object.fromEntries(
       architectures.map((architecture) => [

@@ -53,7 +53,6 @@ export async function benchKernels(options: { only: string }): Promise<void> {
     return kernels.map(({ name, resources }) => {
       const found = reached.get(name)
       return {
-        kernel: name,
         family,
         resources,
         work: found?.work.work ?? null,
@@ -129,10 +128,14 @@ function measure(
 
 /** The hot loop, and that of attention's gradient of the bias table, which only its stores to shared memory tell apart. */
 function loopsOf(kernel: string, code: readonly SassInstruction[], warps: number): Measured['loops'] {
-  const plain = hotLoop(code)
+  // Attention's backward takes 64 columns of a tile in two halves, and tf32 16 of k in two steps.
+  const turns = /^attentionBwd.*_d64$|^gemm_tf32$/.test(kernel) ? 2 : 1
+  const plain = hotLoop(code, { turns })
   if (plain.length === 0) return []
   const loops = [{ variant: '', loop: plain }]
-  if (/^attentionBwdQueries(Bias|General)/.test(kernel)) loops.push({ variant: 'dBias', loop: hotLoop(code, /^STS/) })
+  if (/^attentionBwdQueries(Bias|General)/.test(kernel)) {
+    loops.push({ variant: 'dBias', loop: hotLoop(code, { turns, through: /^STS/ }) })
+  }
   return loops.map(({ variant, loop }) => ({
     variant,
     counts: countLoop(loop),
@@ -147,6 +150,7 @@ function simulatedOf({ work, launch: c }: Found): NonNullable<Measured['simulate
     bankConflicts: c.sharedRequests ? (100 * c.sharedConflicts) / c.sharedRequests : 0,
     sectorsPerRequest: c.globalSectors / c.globalRequests,
     idealSectorsPerRequest: c.idealSectors / c.globalRequests,
+    wideSectorsOverIdeal: c.wideRequests ? c.wideSectors / c.wideIdealSectors : 1,
     askedOverTouched: (c.globalSectors * sectorBytes) / c.touchedBytes,
     wideShare: c.wideRequests / c.globalRequests,
     hotShare: c.hotInstructions / instructions,

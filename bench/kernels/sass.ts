@@ -22,7 +22,8 @@ export function parseSass(text: string): Map<string, SassInstruction[]> {
   for (const line of text.split('\n')) {
     const name = /^\s*Function : (\S+)/.exec(line)
     if (name) {
-      kernels.set(name[1] as string, (current = []))
+      current = []
+      kernels.set(name[1] as string, current)
       continue
     }
     const instruction = /^\s+\/\*([0-9a-f]{4,})\*\/\s+(.*?)\s*;\s+\/\* 0x[0-9a-f]{16} \*\//.exec(line)
@@ -74,29 +75,46 @@ function targetOf(i: SassInstruction): number | undefined {
   return target ? Number.parseInt(target[1] as string, 16) : undefined
 }
 
+interface Loop {
+  readonly begin: number
+  readonly end: number
+}
+
+const encloses = (outer: Loop, inner: Loop) => outer.begin <= inner.begin && outer.end >= inner.end
+
 /**
- * The instructions of one turn of the innermost loop with the most tensor instructions, along the path that has most of
- * those, then most copies of the next tile and most that `through` names, and is else the shortest: what an interior tile
- * runs, which skips masks.
+ * The instructions of one turn of the loop over tiles, which is the innermost loop with the most tensor instructions or the
+ * one around it that has a barrier. Along the path that has most tensor instructions, then most copies of the next tile
+ * and most that `through` names, and is else the shortest: what an interior tile runs, which skips masks.
  *
+ * @param turns of the innermost loop in one of the loop over tiles.
  * @returns none where no loop has tensor instructions.
  */
-export function hotLoop(code: readonly SassInstruction[], through?: RegExp): SassInstruction[] {
+export function hotLoop(
+  code: readonly SassInstruction[],
+  { turns = 1, through }: { turns?: number; through?: RegExp | undefined } = {},
+): SassInstruction[] {
   const indexOf = new Map(code.map((i, index) => [i.at, index]))
-  const loops: { begin: number; end: number }[] = []
+  const loops: Loop[] = []
   code.forEach((i, end) => {
     const begin = indexOf.get(targetOf(i) ?? -1)
     if (begin !== undefined && begin < end && code.slice(begin, end).some(isTensor)) loops.push({ begin, end })
   })
-  const innermost = loops.filter(
-    (loop) => !loops.some((other) => other !== loop && other.begin >= loop.begin && other.end <= loop.end),
-  )
-  let best: SassInstruction[] = []
-  for (const { begin, end } of innermost) {
-    const path = pathThrough(code, begin, end, indexOf, through)
-    if (path.filter(isTensor).length > best.filter(isTensor).length) best = path
+  const innermost = loops.filter((loop) => !loops.some((other) => other !== loop && encloses(loop, other)))
+  let best: { loop: Loop; path: SassInstruction[] } | undefined
+  for (const loop of innermost) {
+    const path = pathThrough(code, loop, indexOf, through)
+    if (path.filter(isTensor).length > (best?.path.filter(isTensor).length ?? 0)) best = { loop, path }
   }
-  return best
+  if (!best) return []
+  const { loop, path } = best
+  const hasBarrier = ({ begin, end }: Loop) => code.slice(begin, end).some((i) => i.opcode.startsWith('BAR'))
+  const around = loops.filter((outer) => encloses(outer, loop) && hasBarrier(outer))
+  const tiles = around.sort((a, b) => a.end - a.begin - (b.end - b.begin))[0]
+  if (!tiles || tiles === loop) return path
+  const whole = pathThrough(code, tiles, indexOf, through)
+  const inner = whole.findIndex((i) => i === path[0])
+  return [...whole.slice(0, inner), ...Array.from({ length: turns - 1 }, () => path).flat(), ...whole.slice(inner)]
 }
 
 interface Step {
@@ -110,8 +128,7 @@ interface Step {
 /** From `begin` to `end` along forward branches. */
 function pathThrough(
   code: readonly SassInstruction[],
-  begin: number,
-  end: number,
+  { begin, end }: Loop,
   indexOf: ReadonlyMap<number, number>,
   through?: RegExp,
 ): SassInstruction[] {

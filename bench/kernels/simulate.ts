@@ -26,6 +26,8 @@ export interface SimulatedLaunch {
   readonly globalBytes: number
   readonly wideRequests: number
   readonly wideLoads: number
+  readonly wideSectors: number
+  readonly wideIdealSectors: number
   readonly sharedRequests: number
   readonly sharedConflicts: number
   readonly touchedBytes: number

@@ -12,6 +12,14 @@ export interface Work {
   readonly tf32?: true
 }
 
+/** A call on operands that are made before. */
+const on =
+  <Operands extends Tensor[]>(make: () => [...Operands], call: (...operands: Operands) => unknown): Work['prepare'] =>
+  () => {
+    const operands = make()
+    return () => call(...operands)
+  }
+
 type Shape = readonly number[]
 type FloatDType = 'float32' | 'float16' | 'bfloat16'
 
@@ -51,134 +59,118 @@ const vocabulary = 32128
 const elementwise = (dtype: FloatDType): Work[] => [
   {
     name: 'add',
-    prepare: () =>
-      (
-        (a, b) => () =>
-          native.binary(a, b, { op: 'add' })
-      )(float(rows, dtype), float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float(rows, dtype)],
+      (a, b) => native.binary(a, b, { op: 'add' }),
+    ),
   },
   {
     name: 'add of a row',
-    prepare: () =>
-      (
-        (a, b) => () =>
-          native.binary(a, b, { op: 'add' })
-      )(float(rows, dtype), float([768], dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float([768], dtype)],
+      (a, b) => native.binary(a, b, { op: 'add' }),
+    ),
   },
   {
     name: 'affine',
-    prepare: () =>
-      (
-        (x) => () =>
-          native.affine(x, { scale: 2, shift: 1 })
-      )(float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype)],
+      (x) => native.affine(x, { scale: 2, shift: 1 }),
+    ),
   },
   {
     name: 'accumulate',
-    prepare: () =>
-      (
-        (x, y) => () =>
-          native.accumulate(x, y)
-      )(float(rows), float(rows, dtype)),
+    prepare: on(
+      () => [float(rows), float(rows, dtype)],
+      (x, y) => native.accumulate(x, y),
+    ),
   },
   {
     name: 'accumulate, rows apart',
-    prepare: () =>
-      (
-        (x, y) => () =>
-          native.accumulate(x, y)
-      )(float(rows), gapped(rows, dtype)),
+    prepare: on(
+      () => [float(rows), gapped(rows, dtype)],
+      (x, y) => native.accumulate(x, y),
+    ),
   },
   {
     name: 'gelu',
-    prepare: () =>
-      (
-        (x) => () =>
-          native.unary(x, { kind: 'geluErf' })
-      )(float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype)],
+      (x) => native.unary(x, { kind: 'geluErf' }),
+    ),
   },
   {
     name: 'gelu, backward',
-    prepare: () =>
-      (
-        (x, d) => () =>
-          native.unaryBwd(x, d, { kind: 'geluErf' })
-      )(float(rows, dtype), float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float(rows, dtype)],
+      (x, d) => native.unaryBwd(x, d, { kind: 'geluErf' }),
+    ),
   },
   {
     name: 'gated gelu',
-    prepare: () =>
-      (
-        (x, y) => () =>
-          native.gated(x, y, { kind: 'geluTanh' })
-      )(float(rows, dtype), float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float(rows, dtype)],
+      (x, y) => native.gated(x, y, { kind: 'geluTanh' }),
+    ),
   },
   {
     name: 'gated gelu, backward',
-    prepare: () =>
-      (
-        (x, y, d) => () =>
-          native.gatedBwd(x, y, d, { kind: 'geluTanh' })
-      )(float(rows, dtype), float(rows, dtype), float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float(rows, dtype), float(rows, dtype)],
+      (x, y, d) => native.gatedBwd(x, y, d, { kind: 'geluTanh' }),
+    ),
   },
   {
     name: 'dropout',
-    prepare: () =>
-      (
-        (x) => () =>
-          native.dropout(x, dropout)
-      )(float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype)],
+      (x) => native.dropout(x, dropout),
+    ),
   },
   {
     name: 'softmax',
-    prepare: () =>
-      (
-        (x) => () =>
-          native.softmax(x)
-      )(float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype)],
+      (x) => native.softmax(x),
+    ),
   },
   {
     name: 'softmax, backward',
-    prepare: () =>
-      (
-        (y, d) => () =>
-          native.softmaxBwd(y, d)
-      )(float(rows, dtype), float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float(rows, dtype)],
+      (y, d) => native.softmaxBwd(y, d),
+    ),
   },
 ]
 
 const norms = (dtype: FloatDType): Work[] => [
   {
     name: 'RMSNorm',
-    prepare: () =>
-      (
-        (x, weight) => () =>
-          native.rmsNorm(x, null, weight, { eps: 1e-6 })
-      )(float(rows, dtype), float([768], dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float([768], dtype)],
+      (x, weight) => native.rmsNorm(x, null, weight, { eps: 1e-6 }),
+    ),
   },
   {
     name: 'LayerNorm of residual + dropout',
-    prepare: () =>
-      (
-        (x, residual, weight, bias) => () =>
-          native.layerNorm(x, residual, weight, bias, { eps: 1e-12, ...dropout })
-      )(float(rows, dtype), float(rows, dtype), float([768], dtype), float([768], dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float(rows, dtype), float([768], dtype), float([768], dtype)],
+      (x, residual, weight, bias) => native.layerNorm(x, residual, weight, bias, { eps: 1e-12, ...dropout }),
+    ),
   },
   {
     name: 'RMSNorm, backward',
-    prepare: () =>
-      (
-        (h, weight, rstd, dY) => () =>
-          native.rmsNormBwd(h, weight, rstd, dY, null)
-      )(float(rows, dtype), float([768], dtype), float([256]), float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float([768], dtype), float([256]), float(rows, dtype)],
+      (h, weight, rstd, dY) => native.rmsNormBwd(h, weight, rstd, dY, null),
+    ),
   },
   {
     name: 'LayerNorm, backward',
-    prepare: () =>
-      (
-        (h, weight, mean, rstd, dY) => () =>
-          native.layerNormBwd(h, weight, mean, rstd, dY, null)
-      )(float(rows, dtype), float([768], dtype), float([256]), float([256]), float(rows, dtype)),
+    prepare: on(
+      () => [float(rows, dtype), float([768], dtype), float([256]), float([256]), float(rows, dtype)],
+      (h, weight, mean, rstd, dY) => native.layerNormBwd(h, weight, mean, rstd, dY, null),
+    ),
   },
 ]
 
@@ -189,7 +181,7 @@ const casts: Work[] = storageTypes.flatMap((from) =>
       name: `${from} to ${to}`,
       prepare: () => {
         const x = Tensor.full(rows, 1, { dtype: from })
-        // The same type, dense, is a copy of the driver's; a transposed one is a kernel's.
+        // The same type, dense, is a copy of the driver's; transposed it is a kernel's.
         const view = from === to ? x.view([768, 256], [1, 768], 0) : x
         return () => native.cast(view, { dtype: to })
       },
@@ -198,11 +190,10 @@ const casts: Work[] = storageTypes.flatMap((from) =>
 )
 const fills: Work[] = (['float32', 'bfloat16', 'uint8'] as const).map((dtype) => ({
   name: `fill ${dtype}`,
-  prepare: () =>
-    (
-      (x) => () =>
-        native.fill(x, { value: 1 })
-    )(Tensor.empty(rows, { dtype })),
+  prepare: on(
+    () => [Tensor.empty(rows, { dtype })],
+    (x) => native.fill(x, { value: 1 }),
+  ),
 }))
 
 /** Products that the planner gives to each tile: enough blocks for it to be the fastest of 108 multiprocessors. */
@@ -227,19 +218,17 @@ const products = (dtype: FloatDType): Work[] =>
 const gemm = (dtype: FloatDType): Work[] => [
   {
     name: '64 × 64 × 8192, in ranges of k',
-    prepare: () =>
-      (
-        (a, b) => () =>
-          native.gemm(a, b, null, null, null, null, null)
-      )(float([64, 8192], dtype), float([8192, 64], dtype)),
+    prepare: on(
+      () => [float([64, 8192], dtype), float([8192, 64], dtype)],
+      (a, b) => native.gemm(a, b, null, null, null, null, null),
+    ),
   },
   {
     name: 'product, backward of bias, gelu and dropout',
-    prepare: () =>
-      (
-        (dy, z) => () =>
-          native.gemmEpilogueBwd(dy, z, null, { biasGrad: true, act: 'geluTanh', ...dropout })
-      )(float([256, 1024], dtype), float([256, 1024], dtype)),
+    prepare: on(
+      () => [float([256, 1024], dtype), float([256, 1024], dtype)],
+      (dy, z) => native.gemmEpilogueBwd(dy, z, null, { biasGrad: true, act: 'geluTanh', ...dropout }),
+    ),
   },
 ]
 
@@ -248,20 +237,18 @@ const exactProducts: Work[] = [
     (precision): Work => ({
       name: '256 × 256 × 512',
       ...precision,
-      prepare: () =>
-        (
-          (a, b) => () =>
-            native.gemm(a, b, null, null, null, null, null)
-        )(float([256, 512]), float([512, 256])),
+      prepare: on(
+        () => [float([256, 512]), float([512, 256])],
+        (a, b) => native.gemm(a, b, null, null, null, null, null),
+      ),
     }),
   ),
   {
     name: 'odd rows of 16 bits',
-    prepare: () =>
-      (
-        (a, b) => () =>
-          native.gemm(a, b, null, null, null, null, null)
-      )(float([128, 99], 'bfloat16'), float([99, 128], 'bfloat16')),
+    prepare: on(
+      () => [float([128, 99], 'bfloat16'), float([99, 128], 'bfloat16')],
+      (a, b) => native.gemm(a, b, null, null, null, null, null),
+    ),
   },
 ]
 
@@ -275,16 +262,17 @@ interface Attention {
   readonly dense?: true
 }
 
+/** Two sequences, one head. */
+const heads = 1
 function attentionInputs({ size, length = 512, table, positions, dense, dropoutP = 0 }: Attention, dtype: FloatDType) {
-  const heads = 2
-  const make = () => float([length, heads, size], dtype, 0.3)
-  const cu = offsets(0, length)
+  const make = () => float([2 * length, heads, size], dtype, 0.3)
+  const cu = offsets(0, length, 2 * length)
   return {
     q: make(),
     k: make(),
     v: make(),
     cu,
-    positions: positions ? range(length) : null,
+    positions: positions ? Tensor.from(Int32Array.from({ length: 2 * length }, (_, i) => i % length)) : null,
     table: table ? float([32, heads], dtype) : null,
     dense: dense ? float([1, heads, length, length], dtype) : null,
     attrs: { scale: table ? 1 : 1 / Math.sqrt(size), ...dropout, dropoutP },
@@ -368,138 +356,124 @@ const streams = { seed: 1, site: 2, step: 3 }
 const sampling: Work[] = [
   {
     name: 'argmax',
-    prepare: () =>
-      (
-        (x) => () =>
-          native.argmax(x)
-      )(logits()),
+    prepare: on(
+      () => [logits()],
+      (x) => native.argmax(x),
+    ),
   },
   {
     name: 'top 8',
-    prepare: () =>
-      (
-        (x) => () =>
-          native.topK(x, { k: 8 })
-      )(logits()),
+    prepare: on(
+      () => [logits()],
+      (x) => native.topK(x, { k: 8 }),
+    ),
   },
   {
     name: 'sample',
-    prepare: () =>
-      (
-        (x) => () =>
-          native.sampleCategorical(x, null, streams)
-      )(logits()),
+    prepare: on(
+      () => [logits()],
+      (x) => native.sampleCategorical(x, null, streams),
+    ),
   },
   {
     name: 'candidates of 4 beams',
-    prepare: () =>
-      (
-        (x, scores) => () =>
-          native.beamCandidates(x, scores, { k: 8 })
-      )(logits(), float([2, 4])),
+    prepare: on(
+      () => [logits(), float([2, 4])],
+      (x, scores) => native.beamCandidates(x, scores, { k: 8 }),
+    ),
   },
   {
     name: 'sampled candidates of 4 beams',
-    prepare: () =>
-      (
-        (x, scores) => () =>
-          native.sampleCandidates(x, scores, null, { k: 8, ...streams })
-      )(logits(), float([2, 4])),
+    prepare: on(
+      () => [logits(), float([2, 4])],
+      (x, scores) => native.sampleCandidates(x, scores, null, { k: 8, ...streams }),
+    ),
   },
   {
     name: 'top p',
-    prepare: () =>
-      (
-        (x) => () =>
-          native.warpLogits(x, { rule: 'topP', value: 0.9 })
-      )(logits()),
+    prepare: on(
+      () => [logits()],
+      (x) => native.warpLogits(x, { rule: 'topP', value: 0.9 }),
+    ),
   },
   {
     name: 'repetition',
-    prepare: () =>
-      (
-        (x, ids) => () =>
-          native.penalizeRepetition(x, ids, null, { penalty: 1.2 })
-      )(logits(), integers([8, 64], vocabulary)),
+    prepare: on(
+      () => [logits(), integers([8, 64], vocabulary)],
+      (x, ids) => native.penalizeRepetition(x, ids, null, { penalty: 1.2 }),
+    ),
   },
   {
     name: 'n-grams',
-    prepare: () =>
-      (
-        (x, ids) => () =>
-          native.banRepeatedNgrams(x, ids, null, null, null, { n: 3 })
-      )(logits(), integers([8, 64], 3)),
+    prepare: on(
+      () => [logits(), integers([8, 64], 3)],
+      (x, ids) => native.banRepeatedNgrams(x, ids, null, null, null, { n: 3 }),
+    ),
   },
   {
     name: 'banned tokens',
-    prepare: () =>
-      (
-        (x, ids) => () =>
-          native.banTokens(x, ids)
-      )(logits(), integers([64], vocabulary)),
+    prepare: on(
+      () => [logits(), integers([64], vocabulary)],
+      (x, ids) => native.banTokens(x, ids),
+    ),
   },
   {
     name: 'tokens with a bias',
-    prepare: () =>
-      (
-        (x, of, ids, bias) => () =>
-          native.biasTokens(x, of, ids, bias)
-      )(logits(), integers([64], 8), integers([64], vocabulary), float([64])),
+    prepare: on(
+      () => [logits(), integers([64], 8), integers([64], vocabulary), float([64])],
+      (x, of, ids, bias) => native.biasTokens(x, of, ids, bias),
+    ),
   },
   {
     name: 'allowed tokens',
-    prepare: () =>
-      (
-        (x, of, ids) => () =>
-          native.allowTokens(x, of, ids)
-      )(logits(), integers([64], 8), integers([64], vocabulary)),
+    prepare: on(
+      () => [logits(), integers([64], 8), integers([64], vocabulary)],
+      (x, of, ids) => native.allowTokens(x, of, ids),
+    ),
   },
   {
     name: 'forced tokens',
-    prepare: () =>
-      (
-        (x, of, ids) => () =>
-          native.forceTokens(x, of, ids)
-      )(logits(), range(4), integers([4], vocabulary)),
+    prepare: on(
+      () => [logits(), range(4), integers([4], vocabulary)],
+      (x, of, ids) => native.forceTokens(x, of, ids),
+    ),
   },
   {
     name: 'boosted tokens',
-    prepare: () =>
-      (
-        (x, of, ids, factors) => () =>
-          native.boostTokens(x, of, ids, factors)
-      )(logits(), integers([64], 8), integers([64], vocabulary), float([64])),
+    prepare: on(
+      () => [logits(), integers([64], 8), integers([64], vocabulary), float([64])],
+      (x, of, ids, factors) => native.boostTokens(x, of, ids, factors),
+    ),
   },
   {
     name: 'finite logits',
-    prepare: () =>
-      (
-        (x) => () =>
-          native.replaceNonFinite(x)
-      )(logits()),
+    prepare: on(
+      () => [logits()],
+      (x) => native.replaceNonFinite(x),
+    ),
   },
 ]
 
+const named =
+  (dtype: DType) =>
+  (work: Work): Work => ({ ...work, name: `${work.name} (${dtype})` })
+
+/** A kernel is measured by the first that reaches it. */
 export const works: readonly Work[] = [
   ...floatDTypes.flatMap((dtype) =>
-    [...elementwise(dtype), ...norms(dtype), ...gemm(dtype), ...exactAttention(dtype), ...decoding(dtype)].map(
-      (work) => ({ ...work, name: `${work.name} (${dtype})` }),
-    ),
-  ),
-  ...sixteenBit.flatMap((dtype) =>
-    [...products(dtype), ...tensorAttention(dtype), unalignedAttention(dtype)].map((work) => ({
-      ...work,
-      name: `${work.name} (${dtype})`,
-    })),
+    [...elementwise(dtype), ...norms(dtype), ...exactAttention(dtype), ...decoding(dtype)].map(named(dtype)),
   ),
   ...exactProducts,
+  ...sixteenBit.flatMap((dtype) =>
+    [...products(dtype), ...tensorAttention(dtype), unalignedAttention(dtype)].map(named(dtype)),
+  ),
+  ...floatDTypes.flatMap((dtype) => gemm(dtype).map(named(dtype))),
   {
     name: 'scale',
-    prepare: () =>
-      (
-        (x, by) => () =>
-          native.scale(x, by)
-      )(float(rows), float([])),
+    prepare: on(
+      () => [float(rows), float([])],
+      (x, by) => native.scale(x, by),
+    ),
   },
   ...casts,
   ...fills,

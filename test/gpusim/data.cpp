@@ -30,8 +30,11 @@ void countGlobal(Warp& w, const uint64_t* addresses, uint32_t lanes, uint32_t by
   });
   c.globalRequests += 1;
   c.globalSectors += uint64_t(count);
-  c.idealSectors += (uint64_t(std::popcount(lanes)) * bytes + 31) / 32;
-  if (bytes == 16) c.wideRequests += 1, c.wideLoads += loads;
+  const uint64_t ideal = (uint64_t(std::popcount(lanes)) * bytes + 31) / 32;
+  c.idealSectors += ideal;
+  if (bytes != 16) return;
+  c.wideRequests += 1, c.wideLoads += loads;
+  c.wideSectors += uint64_t(count), c.wideIdealSectors += ideal;
 }
 
 // Extra passes because different words lie in one of the 32 banks. Wide accesses are served in parts of 128 bytes.

@@ -190,6 +190,7 @@ std::string jsonOf(const Counters& c) {
   add("globalRequests", c.globalRequests), add("globalSectors", c.globalSectors);
   add("idealSectors", c.idealSectors), add("globalBytes", c.globalBytes);
   add("wideRequests", c.wideRequests), add("wideLoads", c.wideLoads);
+  add("wideSectors", c.wideSectors), add("wideIdealSectors", c.wideIdealSectors);
   add("sharedRequests", c.sharedRequests), add("sharedConflicts", c.sharedConflicts);
   add("touchedBytes", c.touchedBytes), add("touchedSectors", c.touchedSectors);
   return json;

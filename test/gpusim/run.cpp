@@ -351,6 +351,7 @@ void Counters::add(const Counters& other) {
   hotInstructions += other.hotInstructions;
   globalRequests += other.globalRequests, globalSectors += other.globalSectors, globalBytes += other.globalBytes;
   idealSectors += other.idealSectors, wideRequests += other.wideRequests, wideLoads += other.wideLoads;
+  wideSectors += other.wideSectors, wideIdealSectors += other.wideIdealSectors;
   touchedBytes += other.touchedBytes, touchedSectors += other.touchedSectors;
   sharedRequests += other.sharedRequests, sharedConflicts += other.sharedConflicts;
 }

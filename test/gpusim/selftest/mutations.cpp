@@ -159,7 +159,8 @@ void testMutations() {
              device.counters.touchedSectors == 4 && device.counters.idealSectors == 8,
          "what two blocks write at one place is touched once");
 
-  const std::string looping = device.run(R"(.version 7.4
+  const auto looping = [&](const char* barrier) {
+    return device.run(std::string(R"(.version 7.4
 .target sm_80
 .address_size 64
 .visible .entry looping(.param .u64 out)
@@ -169,6 +170,7 @@ void testMutations() {
   .reg .f32 %f<5>;
   mov.u32 %r1, 0;
 $outer:
+  )") + barrier + R"(
   mov.u32 %r2, 0;
   mov.u32 %r3, 0;
 $inner:
@@ -182,9 +184,14 @@ $inner:
   ret;
 }
 )",
-                                         {out}, 32);
-  expect(looping.empty() && device.counters.hotInstructions == 3 * 5 * 4,
-         "the hot loop is the innermost one with tensor instructions: " + looping);
+                      {out}, 32);
+  };
+  const std::string inner = looping("");
+  expect(inner.empty() && device.counters.hotInstructions == 3 * 5 * 4,
+         "the hot loop is the innermost one with tensor instructions: " + inner);
+  const std::string outer = looping("bar.sync 0;");
+  expect(outer.empty() && device.counters.hotInstructions == 3 * (3 + 5 * 4 + 3),
+         "or the one around it that has a barrier: " + outer);
 }
 
 }  // namespace gpusim::selftest

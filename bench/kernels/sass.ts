@@ -68,9 +68,9 @@ function opcodeOf(text: string): string {
 
 const isTensor = (i: SassInstruction) => /^[HI]MMA/.test(i.opcode)
 
-/** Where a branch goes, or undefined. */
+/** Where a branch goes, or undefined. Loops are also left by calls that do not return. */
 function targetOf(i: SassInstruction): number | undefined {
-  if (!i.opcode.startsWith('BRA')) return undefined
+  if (!/^(BRA|CALL\.REL)/.test(i.opcode)) return undefined
   const target = /0x([0-9a-f]+)/.exec(i.text)
   return target ? Number.parseInt(target[1] as string, 16) : undefined
 }
@@ -141,15 +141,15 @@ function pathThrough(
     const i = code[at] as SassInstruction
     const target = targetOf(i)
     const jumps = target === undefined ? undefined : indexOf.get(target)
-    const always = target !== undefined && !i.text.startsWith('@') && !/\bU?P\d/.test(i.text)
-    const successors = [...(always ? [] : [at + 1]), ...(jumps !== undefined && jumps > at ? [jumps] : [])]
+    const leaves = /^(BRA|EXIT|RET)/.test(i.opcode) && !i.text.startsWith('@') && !/\bU?P\d/.test(i.text)
+    const successors = [...(leaves ? [] : [at + 1]), ...(jumps !== undefined && jumps > at ? [jumps] : [])]
     let best: Step | undefined
     for (const next of successors) {
       const rest = steps.get(next)
       if (!rest) continue
       const step = {
         tensors: rest.tensors + Number(isTensor(i)),
-        wanted: rest.wanted + Number(i.opcode.startsWith('LDGSTS') || (through?.test(i.opcode) ?? false)),
+        wanted: rest.wanted + Number(/^LDGSTS.*128$/.test(i.opcode) || (through?.test(i.opcode) ?? false)),
         length: rest.length + 1,
         next,
       }

@@ -101,12 +101,14 @@ struct AttentionBlock {
     const size_t totals = size > 64 && rows == 128 ? 128 * 16 : 0;
     return kTaskBytes + rowBytes() * size_t(rows + 2 * columns) + kBiasBytes + totals;
   }
-  // Two operands of the rows, two of the columns twice; of each query of two blocks two numbers, or the buckets of the
-  // distances of two blocks and the sums of each lane.
-  size_t backwardShared() const { return kTaskBytes + rowBytes() * size_t(2 * rows + 4 * columns) + 2 * kBiasBytes; }
-  size_t backwardKeysShared() const { return backwardShared() + size_t(columns) * 16; }
+  // Two operands of the rows or one, two of the columns twice; of each query of two blocks two numbers, or the buckets
+  // of the distances of two blocks and the sums of each lane.
+  size_t backwardShared(int32_t tiles) const {
+    return kTaskBytes + rowBytes() * size_t(tiles * rows + 4 * columns) + 2 * kBiasBytes;
+  }
+  size_t backwardKeysShared() const { return backwardShared(2) + size_t(columns) * 16; }
   size_t backwardQueriesShared(int64_t numBuckets) const {
-    return backwardShared() + (numBuckets ? 2 * (128 + 64) * 4 + size_t(numBuckets) * 128 * 4 : 0);
+    return backwardShared(1) + (numBuckets ? 2 * (128 + 64) * 4 + size_t(numBuckets) * 128 * 4 : 0);
   }
 };
 constexpr int32_t kAttentionWidest = 128;

@@ -60,8 +60,8 @@ function listing(kernel: string, code: readonly (readonly [string, number])[]): 
 }
 
 const mma = 'HMMA.16816.F32.BF16 R4, R8, R12, R4'
-// A loop over tiles (0x10 … 0xb0) with a barrier, one around two products (0x50 … 0x80) in it, and a mask that interior
-// tiles skip.
+// A loop over tiles (0x10 … 0xc0) with a barrier, one around two products (0x50 … 0x90) in it that a call leaves, and a
+// mask that interior tiles skip.
 const nested = listing('nested', [
   ['MOV R1, c[0x0][0x28]', 2],
   ['BAR.SYNC.DEFER_BLOCKING 0x0', 1],
@@ -71,8 +71,9 @@ const nested = listing('nested', [
   ['LDSM.16.M88.4 R8, [R3]', 2],
   [mma, 8],
   [mma, 7],
-  ['@P1 BRA 0x50', 5],
-  ['@!P2 BRA 0xb0', 5],
+  ['@!P1 CALL.REL.NOINC 0xa0', 5],
+  ['BRA 0x50', 5],
+  ['@!P2 BRA 0xc0', 5],
   ['STS [R5], R4', 1],
   ['@P3 BRA 0x10', 5],
   ['EXIT', 1],
@@ -84,7 +85,7 @@ describe('machine code', () => {
   test('instructions with what their control words say', () => {
     expect([...code.keys()]).toEqual(['nested', 'empty'])
     const instructions = code.get('nested')!
-    expect(instructions).toHaveLength(13)
+    expect(instructions).toHaveLength(14)
     expect(instructions[3]).toEqual({
       ...{ at: 0x30, text: '@P0 BRA 0x50', opcode: 'BRA', stall: 5, writeBarrier: 7, readBarrier: 7, waitMask: 0 },
     })
@@ -98,7 +99,7 @@ describe('machine code', () => {
   test('one turn of the loop over tiles, along the interior path', () => {
     const loop = hotLoop(code.get('nested')!, { turns: 2 })
     expect(countLoop(loop)).toEqual({
-      ...{ hmma: 4, instructions: 13, stall: 1 + 3 + 5 + 2 * (2 + 8 + 7 + 5) + 5 + 5 },
+      ...{ hmma: 4, instructions: 14, stall: 1 + 3 + 5 + 2 * (2 + 8 + 7 + 5) + 5 + 5 + 5 },
       ...{ ldsm: 2, copies: 1, mufu: 0, shared: 0, local: 0 },
     })
   })

@@ -114,8 +114,8 @@ __device__ void attentionFwdTensor(const AttentionParams& p, T* o, float* lse) {
       const LaneAddress<kSize, kTiles> address(thread());
       uint32_t quadsAt[Quads::kAddresses] = {};
       if (kBias) Quads::addresses(thread(), tileBias, warpRow(), quadsAt);
-      tileProducts<T, kSize, kTiles, kRuns, kBias>(x, address.ofRows(tileQ, warpRow()), 0, address.ofColumns(tileK), 0,
-                                                   quadsAt);
+      const RowsInShared<kSize, kTiles> queries{address.ofRows(tileQ, warpRow()), 0};
+      tileProducts<T, kSize, kTiles, kRuns, kBias>(x, queries, address.ofColumns(tileK), 0, quadsAt);
     }
     waitForCopies<0>();
     __syncthreads();

@@ -218,17 +218,45 @@ __device__ inline float4 loadQuad(uint32_t address) {
   return q;
 }
 
-// s = rows·columnsᵀ, from the bias on where quads are given. Addresses are a LaneAddress's, of tiles that lie `ofRows`
-// and `ofColumns` bytes further: tiles share what a lane keeps.
-template <typename T, int kSize, int kTiles, int kRuns, bool kBias>
-__device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, uint32_t rows, uint32_t ofRows, uint32_t columns,
+// The rows of a product, 16 columns at a time: a LaneAddress's, of a tile that lies `of` bytes further, so that tiles
+// share what a lane keeps;
+template <int kSize, int kTiles>
+struct RowsInShared {
+  uint32_t address, of;
+  __device__ void load(uint32_t (&a)[kTiles][4], int kk) const {
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) {
+      loadMatrices(a[i], (address ^ uint32_t(kk * 32)) + of + uint32_t(i * 2 * SharedRows<kSize>::kBytes));
+    }
+  }
+};
+// or read once and kept.
+template <int kSize, int kTiles>
+struct RowsInRegisters {
+  uint32_t fragments[kSize / 16][kTiles][4];
+  __device__ explicit RowsInRegisters(const RowsInShared<kSize, kTiles>& rows) {
+#pragma unroll
+    for (int kk = 0; kk < kSize / 16; ++kk) rows.load(fragments[kk], kk);
+  }
+  __device__ void load(uint32_t (&a)[kTiles][4], int kk) const {
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) a[i][j] = fragments[kk][i][j];
+    }
+  }
+};
+
+// s = rows·columnsᵀ, from the bias on where quads are given. `columns`: a LaneAddress's, of a tile that lies
+// `ofColumns` bytes further.
+template <typename T, int kSize, int kTiles, int kRuns, bool kBias, typename Rows>
+__device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, const Rows& rows, uint32_t columns,
                                     uint32_t ofColumns, const uint32_t (&quads)[BiasQuads<kTiles>::kAddresses]) {
   constexpr int kBytes = SharedRows<kSize>::kBytes;
 #pragma unroll
   for (int kk = 0; kk < kSize / 16; ++kk) {
     uint32_t a[kTiles][4];
-#pragma unroll
-    for (int i = 0; i < kTiles; ++i) loadMatrices(a[i], (rows ^ uint32_t(kk * 32)) + ofRows + uint32_t(i * 2 * kBytes));
+    rows.load(a, kk);
 #pragma unroll
     for (int r = 0; r < kRuns; ++r) {
       if (kk == 0) {

@@ -39,6 +39,9 @@ DUO_CUDA_KERNEL_WITH_WORKSPACE(rmsNormBwd, kNative)
 DUO_CUDA_KERNEL(layerNorm, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(layerNormBwd, kNative)
 
+DUO_CUDA_KERNEL_WITH_WORKSPACE(reduce, kFloat32)
+DUO_CUDA_KERNEL(maxBwd, kFloat32)
+
 DUO_CUDA_KERNEL(argmax, kFloat32)
 DUO_CUDA_KERNEL(topK, kFloat32)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(sampleCategorical, kFloat32)
@@ -58,7 +61,6 @@ DUO_CUDA_KERNEL(replaceNonFinite, kFloat32)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(gemm, kNative)
 DUO_CUDA_KERNEL(gemmPack, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(gemmEpilogueBwd, kNative)
-
 
 DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionFwd, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionBwd, kNative)

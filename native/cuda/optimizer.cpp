@@ -51,6 +51,12 @@ size_t updateBytes(const OpCall& call, bool scaled) {
   return tableBytes(params) + prepareBytes(params.size()) + (scaled ? sumBytes(params) : 0);
 }
 
+// By a table that is on the device.
+void sumSquares(Launch& launch, std::span<const TensorArg> tensors, const OptimizerTensor* table, double* sums) {
+  if (deviceChunks(tensors) == 0) return;
+  launch.run("sumSquares", {blocksOf(tensors)}, kThreads, 0, table, int(tensors.size()), deviceChunks(tensors), sums);
+}
+
 // Runs `kernel` over the group, by the rates of `rule`.
 void update(Launch& launch, const char* kernel, StepRule rule, const ElementRule& element, const char* first,
             const char* second) {
@@ -62,12 +68,8 @@ void update(Launch& launch, const char* kernel, StepRule rule, const ElementRule
   auto* table = room.take<OptimizerTensor>(params.size());
   launch.upload(table, tableOf(params, call.list("grads"), stateOf(first), stateOf(second), call.list("shadows")));
   const int64_t chunks = deviceChunks(params);
-  double* sums = nullptr;
-  if (rule.scaled) {
-    sums = room.take<double>(size_t(chunks));
-    launch.run("sumSquares", {blocksOf(params)}, kThreads, 0, static_cast<const OptimizerTensor*>(table),
-               int(params.size()), chunks, sums);
-  }
+  double* sums = rule.scaled ? room.take<double>(size_t(chunks)) : nullptr;
+  if (sums) sumSquares(launch, params, table, sums);
   const Prepared prepared = prepare(launch, rule, params, sums, room);
   if (chunks == 0) return;
   launch.run(kernel, {blocksOf(params)}, kThreads, 0, table, int(params.size()), chunks, prepared.state, prepared.rates,
@@ -122,14 +124,13 @@ Prepared prepare(Launch& launch, const StepRule& rule, std::span<const TensorArg
   auto* rates = room.take<double>(params.size());
   launch.run("optimizerPrepare", {1}, kThreads, 0, rule, table, table + params.size() + 1, int(params.size()), sums,
              state, rates);
-  return {state, rates};
+  return {state, rates, table, table + params.size() + 1};
 }
 
 void sumSquares(Launch& launch, std::span<const TensorArg> tensors, double* sums, Room& room) {
   auto* table = room.take<OptimizerTensor>(tensors.size());
   launch.upload(table, tableOf(tensors));
-  if (deviceChunks(tensors) == 0) return;
-  launch.run("sumSquares", {blocksOf(tensors)}, kThreads, 0, table, int(tensors.size()), deviceChunks(tensors), sums);
+  sumSquares(launch, tensors, table, sums);
 }
 
 size_t sumSquaresBytes(std::span<const TensorArg> tensors) { return tableBytes(tensors) + sumBytes(tensors); }

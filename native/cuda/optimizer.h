@@ -35,6 +35,8 @@ StepRule stepRuleOf(const OpCall& call, StepKind kind);
 struct Prepared {
   const StepState* state;
   double* rates;  // of each tensor
+  // Of each tensor, the number of its first chunk, and of all chunks; and how many elements it has.
+  const int64_t *chunkStarts, *counts;
 };
 // Queues the kernel that finds the step's number and the rates; takes prepareBytes of room. `sums`: of the weights'
 // chunks, where the rule is scaled by them.

@@ -259,6 +259,7 @@ void registerOptimizer(std::vector<OpDef>& ops) {
       .check = checkAdafactor,
       .workspace = adafactorBytes,
       .cpu = cpu::adafactor,
+      .cuda = cuda::adafactor,
   });
   ops.push_back({
       .name = "globalNorm",  // norm = √ Σ g² over all elements of all tensors

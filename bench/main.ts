@@ -1,9 +1,11 @@
-// npm run bench -- [ops] [gemm] [attention] [load] [profile] [models]
-// Of the last two: [--threads 2,1] [--only TEXT] [--seconds 1.5]. Without names: all but those, which take long.
+// npm run bench -- [ops] [gemm] [attention] [load] [kernels] [profile] [models]
+// Of the last two: [--threads 2,1] [--only TEXT] [--seconds 1.5]; of kernels: [--only TEXT]. Without names: all but those
+// three, which take long.
 import { parseArgs } from 'node:util'
 import { runtimeInfo } from '../lib/index.ts'
 import { benchAttention } from './attention.ts'
 import { benchGemm } from './gemm.ts'
+import { benchKernels } from './kernels/index.ts'
 import { benchLoad } from './load.ts'
 import { benchModels } from './models/index.ts'
 import { benchOps } from './ops.ts'
@@ -30,7 +32,8 @@ const benches: Record<string, () => Promise<void>> = {
   load: benchLoad,
 }
 const profile = () => benchProfile({ threads: values.threads.split(',').map(Number), only: values.only })
-const all: Record<string, () => Promise<void>> = { ...benches, models, profile }
+const kernels = () => benchKernels({ only: values.only })
+const all: Record<string, () => Promise<void>> = { ...benches, kernels, models, profile }
 
 const unknown = names.filter((name) => !(name in all))
 if (unknown.length > 0) {

@@ -57,7 +57,7 @@ struct ForwardLayout {
   ForwardLayout(const OpCall& call, void* workspace)
       : plan(call),
         tensors(plan.fitsTensors()),
-        block(attentionForwardBlock(plan.size, plan.isGeneral())),
+        block(attentionForwardBlock(plan.size, plan.isGeneral(), Dropout(call).active())),
         carve(workspace),
         tables(plan, carve),
         queryTiles(plan.queryTiles(tensors ? block.rows : kPairTile)),

@@ -88,29 +88,36 @@ inline int64_t rowChunks(int64_t rows, int64_t blocksOfColumns, const Limits& li
 }
 
 // Blocks of the tensor kernels of attention: `rows` queries (keys) in four warps, which walk over `columns` keys
-// (queries) at a time. Wider rows leave half as many to a warp, so that its sums stay in registers.
+// (queries) at a time. Where 128 rows would not leave a warp's sums in registers, it takes 64.
 struct AttentionBlock {
   int32_t size;  // of rows, filled up with zeros
   int32_t rows, columns;
 
   size_t rowBytes() const { return 2 * size_t(size); }
-  static constexpr size_t kBiasBytes = 97 * 16;  // of one tile
-  static constexpr size_t kTaskBytes = 256;      // before the tiles
-  // Q; K and V of one block.
-  size_t forwardShared() const { return kTaskBytes + rowBytes() * size_t(rows + 2 * columns) + kBiasBytes; }
-  // Two operands of the rows, two of the columns twice; of each query of two blocks two numbers, or the buckets of the
-  // distances of two blocks and the sums of each lane.
-  size_t backwardShared() const { return kTaskBytes + rowBytes() * size_t(2 * rows + 4 * columns) + 2 * kBiasBytes; }
-  size_t backwardKeysShared() const { return backwardShared() + size_t(columns) * 16; }
+  static constexpr size_t kBiasBytes = 100 * 16;  // of one tile
+  static constexpr size_t kTaskBytes = 256;       // before the tiles
+  // Q; K and V of one block; where the sums of rows leave no registers for them, four totals of each thread.
+  size_t forwardShared() const {
+    const size_t totals = size > 64 && rows == 128 ? 128 * 16 : 0;
+    return kTaskBytes + rowBytes() * size_t(rows + 2 * columns) + kBiasBytes + totals;
+  }
+  // Two operands of the rows or one, two of the columns twice; of each query of two blocks two numbers, or the buckets
+  // of the distances of two blocks and the sums of each lane.
+  size_t backwardShared(int32_t tiles) const {
+    return kTaskBytes + rowBytes() * size_t(tiles * rows + 4 * columns) + 2 * kBiasBytes;
+  }
+  size_t backwardKeysShared() const { return backwardShared(2) + size_t(columns) * 16; }
   size_t backwardQueriesShared(int64_t numBuckets) const {
-    return backwardShared() + (numBuckets ? 2 * (128 + 64) * 4 + size_t(numBuckets) * 128 * 4 : 0);
+    return backwardShared(1) + (numBuckets ? 2 * (128 + 64) * 4 + size_t(numBuckets) * 128 * 4 : 0);
   }
 };
 constexpr int32_t kAttentionWidest = 128;
 
-// `general`: scores are made by kernels that need registers for more than sums.
-constexpr AttentionBlock attentionForwardBlock(int64_t size, bool general) {
-  return size <= 64 ? AttentionBlock{64, general ? 64 : 128, 64} : AttentionBlock{kAttentionWidest, 64, 64};
+// `general`: scores are made by kernels that need registers for more than sums; `dropout`: so does Philox, beside the
+// sums of wide rows.
+constexpr AttentionBlock attentionForwardBlock(int64_t size, bool general, bool dropout) {
+  const bool wide = size > 64;
+  return {wide ? kAttentionWidest : 64, general || (wide && dropout) ? 64 : 128, 64};
 }
 
 constexpr AttentionBlock attentionBackwardBlock(int64_t size, bool general) {

@@ -191,6 +191,23 @@ export const attentionCases: Case[] = [
     causal: true,
     dropoutP: 0.1,
   }),
+  attentionCase('head size 128, several blocks', {
+    lengths: [
+      [140, 150],
+      [9, 70],
+    ],
+    heads: 1,
+    size: 128,
+  }),
+  attentionCase('head size 128, several blocks, table', {
+    lengths: [[150, 170]],
+    heads: 1,
+    size: 128,
+    table: t5,
+    causal: true,
+    scale: 1,
+    magnitude: 0.3,
+  }),
   attentionCase('head size 256', { lengths: [[10, 21]], heads: 1, size: 256 }),
   attentionCase('keys cut in parts', { lengths: [[40, 600]], heads: 1, size: 16, table: t5 }),
   {

@@ -18,7 +18,7 @@ std::string hex(uint64_t value) {
 }
 
 // Distinct sectors of 32 bytes that a request touches.
-void countGlobal(Warp& w, const uint64_t* addresses, uint32_t lanes, uint32_t bytes) {
+void countGlobal(Warp& w, const uint64_t* addresses, uint32_t lanes, uint32_t bytes, bool loads) {
   Counters& c = w.block->counters;
   uint64_t sectors[kLanes * 2];
   int count = 0;
@@ -30,6 +30,11 @@ void countGlobal(Warp& w, const uint64_t* addresses, uint32_t lanes, uint32_t by
   });
   c.globalRequests += 1;
   c.globalSectors += uint64_t(count);
+  const uint64_t ideal = (uint64_t(std::popcount(lanes)) * bytes + 31) / 32;
+  c.idealSectors += ideal;
+  if (bytes != 16) return;
+  c.wideRequests += 1, c.wideLoads += loads;
+  c.wideSectors += uint64_t(count), c.wideIdealSectors += ideal;
 }
 
 // Extra passes because different words lie in one of the 32 banks. Wide accesses are served in parts of 128 bytes.
@@ -67,6 +72,7 @@ struct Target {
       }
       cached = found;
     }
+    if (settings.count) std::memset((writes ? cached.writtenNow : cached.readNow) + (address - cached.begin), 1, bytes);
     uint8_t* written = cached.written + (address - cached.begin);
     if (writes) {
       std::memset(written, 1, bytes);
@@ -137,10 +143,10 @@ struct Addresses {
   }
 };
 
-void countAccess(Warp& w, Space space, const Addresses& addresses, uint32_t lanes, uint32_t bytes) {
+void countAccess(Warp& w, Space space, const Addresses& addresses, uint32_t lanes, uint32_t bytes, bool loads) {
   if (!w.block->settings.count || !lanes) return;
   if (space == Space::kGeneric) space = Target::spaceOf(addresses.at[std::countr_zero(lanes)]);
-  if (space == Space::kGlobal) countGlobal(w, addresses.at, lanes, bytes);
+  if (space == Space::kGlobal) countGlobal(w, addresses.at, lanes, bytes, loads);
   if (space == Space::kShared) countShared(w, addresses.at, lanes, bytes);
 }
 
@@ -156,7 +162,7 @@ void runLoad(Warp& w, const Instruction& i, uint32_t lanes) {
   const Access access = Access::of(i.option);
   const uint32_t bytes = uint32_t(access.element) * i.count;
   const Addresses addresses(w, i.operand[i.count], i.immediate, lanes);
-  countAccess(w, access.space, addresses, lanes, bytes);
+  countAccess(w, access.space, addresses, lanes, bytes, true);
   Target target{w};
   eachLane(lanes, [&](int l) {
     const uint8_t* from = target.of(access.space, addresses.at[l], bytes, false, l);
@@ -175,7 +181,7 @@ void runStore(Warp& w, const Instruction& i, uint32_t lanes) {
   const Access access = Access::of(i.option);
   const uint32_t bytes = uint32_t(access.element) * i.count;
   const Addresses addresses(w, i.operand[0], i.immediate, lanes);
-  countAccess(w, access.space, addresses, lanes, bytes);
+  countAccess(w, access.space, addresses, lanes, bytes, false);
   Target target{w};
   eachLane(lanes, [&](int l) {
     uint8_t* to = target.of(access.space, addresses.at[l], bytes, true, l);
@@ -226,6 +232,7 @@ void runAtomic(Warp& w, const Instruction& i, uint32_t lanes) {
   const auto kind = AtomicKind(i.option >> 12 & 15);
   const auto type = ElementType(i.option >> 16 & 3);
   const Addresses addresses(w, i.operand[1], i.immediate, lanes);
+  countAccess(w, access.space, addresses, lanes, access.element, false);
   Target target{w};
   const bool wide = access.element == 8;
   const auto value = [&](size_t operand, int l) {
@@ -273,7 +280,7 @@ void runCopyAsync(Warp& w, const Instruction& i, uint32_t lanes) {
     countShared(w, to.at, lanes, size);
     uint32_t reading = 0;
     eachLane(lanes, [&](int l) { reading |= uint32_t(!given || given[l] > 0) << l; });
-    if (reading) countGlobal(w, from.at, reading, size);
+    if (reading) countGlobal(w, from.at, reading, size, true);
   }
   Target target{w};
   eachLane(lanes, [&](int l) {

@@ -50,10 +50,46 @@ class Decoder {
       if (found == function_.labels.end()) throw std::runtime_error("PTX: no label " + label);
       kernel_->code[at].immediate = starts[found->second];
     }
+    findHotLoop();
     return std::move(kernel_);
   }
 
  private:
+  // The innermost loop with the most tensor instructions, or the one around it that has a barrier: the loop over tiles.
+  // Loops are what backward branches jump over.
+  void findHotLoop() {
+    const auto& code = kernel_->code;
+    std::vector<uint32_t> tensorsBefore{0}, barriersBefore{0};
+    for (const Instruction& i : code) {
+      tensorsBefore.push_back(tensorsBefore.back() + (i.kind == Class::kTensor));
+      barriersBefore.push_back(barriersBefore.back() + (i.control == Control::kBarrier));
+    }
+    struct Loop {
+      uint32_t begin, end, tensors, barriers;
+    };
+    std::vector<Loop> loops;
+    for (uint32_t at = 0; at < code.size(); ++at) {
+      if (code[at].control != Control::kBranch || code[at].immediate > int64_t(at)) continue;
+      const auto begin = uint32_t(code[at].immediate);
+      const uint32_t tensors = tensorsBefore[at + 1] - tensorsBefore[begin];
+      if (tensors > 0) loops.push_back({begin, at + 1, tensors, barriersBefore[at + 1] - barriersBefore[begin]});
+    }
+    const Loop* hottest = nullptr;
+    for (const Loop& loop : loops) {
+      const bool innermost = std::none_of(loops.begin(), loops.end(), [&](const Loop& other) {
+        return &other != &loop && other.begin >= loop.begin && other.end <= loop.end;
+      });
+      if (innermost && (!hottest || loop.tensors > hottest->tensors)) hottest = &loop;
+    }
+    if (!hottest) return;
+    const Loop* around = hottest;
+    for (const Loop& loop : loops) {
+      const bool encloses = loop.begin <= hottest->begin && loop.end >= hottest->end && loop.barriers > 0;
+      if (encloses && (around->barriers == 0 || loop.end - loop.begin < around->end - around->begin)) around = &loop;
+    }
+    kernel_->hotBegin = around->begin, kernel_->hotEnd = around->end;
+  }
+
   static size_t aligned(size_t at, size_t alignment) { return (at + alignment - 1) / alignment * alignment; }
 
   void placeVariables() {

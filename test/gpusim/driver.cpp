@@ -90,8 +90,8 @@ struct LoadedModule {
 
 struct State {
   std::mutex mutex;
-  GlobalMemory memory{std::strtoull(variable("GPUSIM_MEMORY", "8589934592").c_str(), nullptr, 10)};
   Settings settings = settingsOfEnvironment();
+  GlobalMemory memory{std::strtoull(variable("GPUSIM_MEMORY", "8589934592").c_str(), nullptr, 10), settings.count};
   std::map<std::string, Counters> counters;  // by kernel
   std::string report;                        // of the last fault
   int lost = 0;                              // after a fault, what every call says
@@ -179,6 +179,38 @@ int find(LoadedFunction** result, LoadedModule* loaded, const std::string& name)
   return kSuccess;
 }
 
+std::string jsonOf(const Counters& c) {
+  static const char* classes[] = {"integer", "float", "move", "control", "global", "shared", "other", "tensor"};
+  std::string json;
+  const auto add = [&](const char* name, uint64_t value) {
+    json += (json.empty() ? "\"" : ",\"") + std::string(name) + "\":" + std::to_string(value);
+  };
+  for (size_t k = 0; k < c.instructions.size(); ++k) add(classes[k], c.instructions[k]);
+  add("hotInstructions", c.hotInstructions);
+  add("globalRequests", c.globalRequests), add("globalSectors", c.globalSectors);
+  add("idealSectors", c.idealSectors), add("globalBytes", c.globalBytes);
+  add("wideRequests", c.wideRequests), add("wideLoads", c.wideLoads);
+  add("wideSectors", c.wideSectors), add("wideIdealSectors", c.wideIdealSectors);
+  add("sharedRequests", c.sharedRequests), add("sharedConflicts", c.sharedConflicts);
+  add("touchedBytes", c.touchedBytes), add("touchedSectors", c.touchedSectors);
+  return json;
+}
+
+// Appends what a launch was and did to the file that GPUSIM_LAUNCHES names.
+void note(const Launch& launch, const Counters& counters) {
+  static FILE* const file = [] {
+    const std::string path = variable("GPUSIM_LAUNCHES", "");
+    return path.empty() ? nullptr : std::fopen(path.c_str(), "a");
+  }();
+  if (!file) return;
+  std::fprintf(
+      file,
+      "{\"kernel\":\"%s\",\"grid\":[%u,%u,%u],\"block\":[%u,%u,%u],\"staticShared\":%zu,\"dynamicShared\":%zu,%s}\n",
+      launch.kernel.name.c_str(), launch.grid[0], launch.grid[1], launch.grid[2], launch.block[0], launch.block[1],
+      launch.block[2], launch.kernel.staticShared, launch.dynamicShared, jsonOf(counters).c_str());
+  std::fflush(file);
+}
+
 int launch(LoadedFunction* function, std::array<uint32_t, 3> grid, std::array<uint32_t, 3> block,
            unsigned dynamicShared, void** parameters) {
   State& s = state();
@@ -193,7 +225,9 @@ int launch(LoadedFunction* function, std::array<uint32_t, 3> grid, std::array<ui
     std::memcpy(what.parameters.data() + kernel.parameters[p].offset, parameters[p], kernel.parameters[p].size);
   }
   try {
-    s.counters[kernel.name].add(run(what, s.memory, s.settings));
+    const Counters counters = run(what, s.memory, s.settings);
+    s.counters[kernel.name].add(counters);
+    note(what, counters);
     return kSuccess;
   } catch (const Fault& fault) {
     s.report = fault.what();
@@ -349,16 +383,7 @@ EXPORT size_t gpusimCounters(char* text, size_t size) {
   std::string json = "{";
   for (const auto& [name, c] : state().counters) {
     if (json.size() > 1) json += ",";
-    json += "\"" + name + "\":{";
-    static const char* classes[] = {"integer", "float", "move", "control", "global", "shared", "other", "tensor"};
-    for (size_t k = 0; k < c.instructions.size(); ++k) {
-      json += std::string("\"") + classes[k] + "\":" + std::to_string(c.instructions[k]) + ",";
-    }
-    json += "\"globalRequests\":" + std::to_string(c.globalRequests) +
-            ",\"globalSectors\":" + std::to_string(c.globalSectors) +
-            ",\"globalBytes\":" + std::to_string(c.globalBytes) +
-            ",\"sharedRequests\":" + std::to_string(c.sharedRequests) +
-            ",\"sharedConflicts\":" + std::to_string(c.sharedConflicts) + "}";
+    json += "\"" + name + "\":{" + jsonOf(c) + "}";
   }
   json += "}";
   if (size) {

@@ -63,8 +63,10 @@ struct Kernel {
   };
   std::vector<Parameter> parameters;
   size_t parameterBytes = 0;
-  size_t staticShared = 0;               // dynamic shared memory begins here
-  size_t localBytes = 0;                 // of a lane
+  size_t staticShared = 0;  // dynamic shared memory begins here
+  size_t localBytes = 0;    // of a lane
+  // The loop over tiles of tensor kernels, [begin, end); else empty.
+  uint32_t hotBegin = 0, hotEnd = 0;
   std::vector<std::string> unsupported;  // statements that trap
   std::shared_ptr<const Module> module;
 };
@@ -76,8 +78,14 @@ struct Fault : std::runtime_error {
 
 struct Counters {
   std::array<uint64_t, size_t(Class::kCount)> instructions{};
-  uint64_t globalRequests = 0, globalSectors = 0, globalBytes = 0;
+  uint64_t hotInstructions = 0;  // those in the kernel's hot loop
+  // Sectors of 32 bytes that requests touch, and the fewest that could hold what their lanes ask for.
+  uint64_t globalRequests = 0, globalSectors = 0, idealSectors = 0, globalBytes = 0;
+  // Of 16 bytes a lane.
+  uint64_t wideRequests = 0, wideLoads = 0, wideSectors = 0, wideIdealSectors = 0;
   uint64_t sharedRequests = 0, sharedConflicts = 0;
+  // Distinct bytes of the device's memory that a launch read and wrote, and the sectors that these lie in.
+  uint64_t touchedBytes = 0, touchedSectors = 0;
   void add(const Counters& other);
 };
 

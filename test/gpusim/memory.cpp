@@ -17,7 +17,8 @@ uint64_t GlobalMemory::take(size_t bytes) {
   auto written = std::make_unique<uint8_t[]>(bytes);
   std::memset(data.get(), kPoison, bytes + kAlignment);
   const uint64_t address = (reinterpret_cast<uint64_t>(data.get()) + kAlignment - 1) / kAlignment * kAlignment;
-  blocks_[address] = {std::move(data), std::move(written), bytes};
+  const auto flags = [&] { return std::make_unique<uint8_t[]>(countsTouched_ ? bytes : 0); };
+  blocks_[address] = {std::move(data), std::move(written), flags(), flags(), bytes};
   taken_ += bytes;
   return address;
 }
@@ -37,7 +38,7 @@ GlobalMemory::Block GlobalMemory::find(uint64_t address, size_t bytes) const {
   if (after == blocks_.begin()) return {};
   const auto& [begin, owned] = *--after;
   if (address + bytes > begin + owned.bytes) return {};
-  return {begin, begin + owned.bytes, owned.written.get()};
+  return {begin, begin + owned.bytes, owned.written.get(), owned.readNow.get(), owned.writtenNow.get()};
 }
 
 void GlobalMemory::markWritten(uint64_t address, size_t bytes) {
@@ -49,6 +50,21 @@ void GlobalMemory::copyWritten(uint64_t to, uint64_t from, size_t bytes) {
   const Block target = find(to, bytes), source = find(from, bytes);
   if (!target.written || !source.written) return;
   std::memcpy(target.written + (to - target.begin), source.written + (from - source.begin), bytes);
+}
+
+void GlobalMemory::countTouched(uint64_t& bytes, uint64_t& sectors) {
+  std::shared_lock lock(mutex_);
+  constexpr size_t kSector = 32;  // blocks begin at one
+  for (auto& [begin, owned] : blocks_) {
+    for (uint8_t* flags : {owned.readNow.get(), owned.writtenNow.get()}) {
+      for (size_t at = 0; at < owned.bytes; at += kSector) {
+        const size_t end = std::min(at + kSector, owned.bytes);
+        const auto touched = uint64_t(std::count(flags + at, flags + end, uint8_t(1)));
+        bytes += touched, sectors += touched > 0;
+      }
+      std::memset(flags, 0, owned.bytes);
+    }
+  }
 }
 
 std::string GlobalMemory::describe(uint64_t address) const {

@@ -22,9 +22,11 @@ class GlobalMemory {
   struct Block {
     uint64_t begin = 0, end = 0;
     uint8_t* written = nullptr;  // one byte for each: whether it was
+    // Where touched bytes are counted, one byte for each: whether this launch read it, or wrote it.
+    uint8_t *readNow = nullptr, *writtenNow = nullptr;
   };
 
-  explicit GlobalMemory(size_t limit) : limit_(limit) {}
+  explicit GlobalMemory(size_t limit, bool countsTouched = false) : limit_(limit), countsTouched_(countsTouched) {}
 
   uint64_t take(size_t bytes);  // 0: there is no more
   bool give(uint64_t address);
@@ -33,6 +35,8 @@ class GlobalMemory {
   void markWritten(uint64_t address, size_t bytes);
   // As the block of `from` has it, for a copy within the device.
   void copyWritten(uint64_t to, uint64_t from, size_t bytes);
+  // Adds up the bytes touched since the last call, and their sectors of 32 bytes: once for reading, once for writing.
+  void countTouched(uint64_t& bytes, uint64_t& sectors);
   std::string describe(uint64_t address) const;  // how an address lies to blocks
   size_t limit() const { return limit_; }
   std::mutex& atomic(uint64_t address) { return atomics_[address >> 6 & 63]; }
@@ -40,11 +44,13 @@ class GlobalMemory {
  private:
   struct Owned {
     std::unique_ptr<uint8_t[]> data, written;
+    std::unique_ptr<uint8_t[]> readNow, writtenNow;
     size_t bytes;
   };
   mutable std::shared_mutex mutex_;
   std::map<uint64_t, Owned> blocks_;
   size_t limit_, taken_ = 0;
+  bool countsTouched_;
   std::mutex atomics_[64];
 };
 

@@ -87,6 +87,7 @@ class WarpRun {
       }
       --left;
       counters.instructions[size_t(i.kind)] += 1;
+      counters.hotInstructions += at - block_.kernel.hotBegin < block_.kernel.hotEnd - block_.kernel.hotBegin;
       current_ = &i;
       if (i.control == Control::kNone) {
         if (active) call(i, active);
@@ -347,7 +348,11 @@ class BlockRun {
 
 void Counters::add(const Counters& other) {
   for (size_t k = 0; k < instructions.size(); ++k) instructions[k] += other.instructions[k];
+  hotInstructions += other.hotInstructions;
   globalRequests += other.globalRequests, globalSectors += other.globalSectors, globalBytes += other.globalBytes;
+  idealSectors += other.idealSectors, wideRequests += other.wideRequests, wideLoads += other.wideLoads;
+  wideSectors += other.wideSectors, wideIdealSectors += other.wideIdealSectors;
+  touchedBytes += other.touchedBytes, touchedSectors += other.touchedSectors;
   sharedRequests += other.sharedRequests, sharedConflicts += other.sharedConflicts;
 }
 
@@ -380,6 +385,7 @@ Counters run(const Launch& launch, GlobalMemory& memory, const Settings& setting
   work();
   for (std::thread& other : others) other.join();
   if (first) throw *first;
+  if (settings.count) memory.countTouched(total.touchedBytes, total.touchedSectors);
   return total;
 }
 

@@ -7,7 +7,8 @@
 //         owns keys (four). Scores and dO·Vᵀ are made twice; in return P and dS stay in registers, as a first factor of
 //         the next product. Four warps have 16·kTiles rows each; columns come in blocks, of which one is worked on
 //         while the next arrives (cp.async), in halves of 32 so that their scores leave room for the sums.
-// Memory: two operands of the rows, two of the columns twice: 64 KiB.
+// Memory: two operands of the columns twice; of the rows two (keys), or one beside one that is kept in registers
+//         (queries): 64 and 48 KiB.
 // Bytes:  the rows' operands once, the columns' once for each block of rows. 14·D FLOP a score.
 #pragma once
 #include "cuda/kernels/attention_tensor.cuh"
@@ -18,23 +19,25 @@ namespace duo::cuda {
 template <int kSize>
 constexpr int kColumnsOfBlock = kSize == 64 ? 64 : 32;
 
-// What both kernels have in shared memory, in this order.
-template <int kSize, int kTiles>
+// What both kernels have in shared memory, in this order: one tile of rows or two.
+template <int kSize, int kTiles, int kTilesOfRows>
 struct BackwardTiles {
   static constexpr int kRows = 16 * kTiles * kAttentionWarps, kColumns = kColumnsOfBlock<kSize>;
   static constexpr uint32_t kRowBytes = kRows * SharedRows<kSize>::kBytes;
   static constexpr uint32_t kColumnBytes = kColumns * SharedRows<kSize>::kBytes;
-  uint32_t rows[2];     // tiles of two operands
-  uint32_t columns[2];  // likewise; and once more kBuffer bytes on
+  uint32_t rows[kTilesOfRows];
+  uint32_t columns[2];  // tiles of two operands; and once more kBuffer bytes on
   uint32_t bias;
   uint32_t rest;
   static constexpr uint32_t kBuffer = 2 * kColumnBytes;
 
   __device__ explicit BackwardTiles(uint32_t base)
-      : rows{base, base + kRowBytes},
-        columns{base + 2 * kRowBytes, base + 2 * kRowBytes + kColumnBytes},
-        bias(base + 2 * kRowBytes + 2 * kBuffer),
-        rest(bias + 2 * BiasQuads::kBytes) {}
+      : columns{base + kTilesOfRows * kRowBytes, base + kTilesOfRows * kRowBytes + kColumnBytes},
+        bias(columns[0] + 2 * kBuffer),
+        rest(bias + 2 * BiasQuads<kTiles>::kBytes) {
+#pragma unroll
+    for (int i = 0; i < kTilesOfRows; ++i) rows[i] = base + uint32_t(i) * kRowBytes;
+  }
 };
 
 // −lse, in the units of exp2; a row without keys has P = 0.
@@ -79,7 +82,9 @@ __device__ inline void wordsOfKeys(const DropoutRows& dropout, int query, int ke
 template <typename T, int kSize, int kTiles, ScoreMode kMode>
 __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
   constexpr bool kBias = kMode == ScoreMode::kTable, kGeneral = kMode == ScoreMode::kGeneral;
-  using Tiles = BackwardTiles<kSize, kTiles>;
+  using Tiles = BackwardTiles<kSize, kTiles, 2>;
+  using Quads = BiasQuads<kTiles>;
+  using Rows = RowsInShared<kSize, kTiles>;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
   extern __shared__ __align__(256) unsigned char shared[];
   unsigned char* const tileBytes = shared + BlockTask::kBytes;
@@ -94,8 +99,8 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
   const int begin = queriesBegin(p, s, task.first) / kColumns * kColumns;
 
   const auto distance = [&](int query) { return query + s.causalOffset - task.first; };
-  uint32_t quadsAt[2] = {};
-  if (kBias) BiasQuads::addresses<kTiles>(tiles.bias, warpRow, quadsAt);
+  uint32_t quadsAt[Quads::kAddresses] = {};
+  if (kBias) Quads::addresses(thread, tiles.bias, warpRow, quadsAt);
   const uint32_t rows = LaneAddress<kSize, kTiles>(thread).ofRows(tiles.rows[0], warpRow);
 
   const auto copyBlock = [&](int query, uint32_t buffer) {
@@ -106,7 +111,8 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
     copy(p.q, tiles.columns[0]);
     copy(p.dO, tiles.columns[1]);
     if (kBias) {
-      BiasQuads::copy<true>(p, task.head, distance(query), kRows, kColumns, tiles.bias + buffer * BiasQuads::kBytes);
+      typename Quads::Copies(p, task.head, distance(query), kRows, kColumns, threadAnew())
+          .copy(distance(query), tiles.bias + buffer * Quads::kBytes);
     }
     const int now = threadAnew(), i = now % kColumns, which = now / kColumns;
     if (which < 2) {
@@ -133,13 +139,15 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
       const uint32_t tile = tiles.columns[0] + buffer * Tiles::kBuffer + uint32_t(run) * 32 * SharedRows<kSize>::kBytes;
       const LaneAddress<kSize, kTiles> address(thread);
       const uint32_t columns = address.ofColumns(tile), summed = address.ofSummedColumns(tile);
-      const uint32_t toQuads = buffer * BiasQuads::kBytes + uint32_t(run) * 128;
-      const uint32_t quadsNow[2] = {quadsAt[0] + toQuads, quadsAt[1] + toQuads};
+      const uint32_t toQuads = buffer * Quads::kBytes + uint32_t(run) * 128;
+      uint32_t quadsNow[Quads::kAddresses];
+#pragma unroll
+      for (int m = 0; m < Quads::kAddresses; ++m) quadsNow[m] = quadsAt[m] + toQuads;
       const int mine = 32 * run + 8 * t;  // first query of this thread in the block
       const int firstKey = task.first + warpRow + 2 * kTiles * g;
       // dO·Vᵀ and its dropout come first, when no scores are in registers yet.
       TileScores<kTiles, 1> x, y;
-      tileProducts<T, kSize, kTiles, 1, false>(y, rows, Tiles::kRowBytes, columns, Tiles::kColumnBytes, quadsNow);
+      tileProducts<T, kSize, kTiles, 1, false>(y, Rows{rows, Tiles::kRowBytes}, columns, Tiles::kColumnBytes, quadsNow);
       // One bit for each of the thread's scores, so that what they become without dropout needs no second copy.
       uint32_t dropped = 0;
       if (kGeneral && p.threshold) {
@@ -178,7 +186,7 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
           }
         }
       }
-      tileProducts<T, kSize, kTiles, 1, kBias>(x, rows, 0, columns, 0, quadsNow);
+      tileProducts<T, kSize, kTiles, 1, kBias>(x, Rows{rows, 0}, columns, 0, quadsNow);
       if constexpr (kGeneral) {
         const AttentionRule<T> rule(p, s, task.sequence, task.head);
 #pragma unroll
@@ -259,6 +267,7 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
 template <int kTiles>
 struct BucketSums {
   static constexpr int kDistances = 128 + 64;  // of a block: row 127 to column 63
+  static constexpr uint32_t kBytes = kDistances * 4;
   static constexpr int kRowsOfThread = 2 * kTiles, kDiagonals = 8 + kRowsOfThread - 1;
 
   // Buckets of a block's distances from `distance` − 128 on, `distance` being of its first pair.
@@ -271,7 +280,7 @@ struct BucketSums {
 
   // Adds a run's gradients, of a thread's neighbouring rows and eight columns. `buckets`: of the distance of its first
   // pair minus the number of its rows, in shared memory; `sums`: this lane's, a warp's width apart.
-  __device__ static void add(const TileScores<kTiles, 1>& x, const int* buckets, float* sums) {
+  __device__ static void add(const TileScores<kTiles, 1>& x, uint32_t buckets, float* sums) {
     float diagonals[kDiagonals] = {};
 #pragma unroll
     for (int i = 0; i < kTiles; ++i) {
@@ -284,9 +293,14 @@ struct BucketSums {
     int of[8 + kRowsOfThread];
 #pragma unroll
     for (int i = 0; i < 8 + kRowsOfThread; i += kRowsOfThread) {
-      const auto v = Vec<int, kRowsOfThread>::load(buckets + i);
-#pragma unroll
-      for (int j = 0; j < kRowsOfThread; ++j) of[i + j] = v[j];
+      if constexpr (kRowsOfThread == 4) {
+        const float4 v = loadQuad(buckets + uint32_t(i) * 4);
+        of[i] = __float_as_int(v.x), of[i + 1] = __float_as_int(v.y);
+        of[i + 2] = __float_as_int(v.z), of[i + 3] = __float_as_int(v.w);
+      } else {
+        const float2 v = loadPair(buckets + uint32_t(i) * 4);
+        of[i] = __float_as_int(v.x), of[i + 1] = __float_as_int(v.y);
+      }
     }
 #pragma unroll
     for (int i = 0; i < kDiagonals; ++i) sums[of[i + 1] * kWarp] += diagonals[i];
@@ -311,14 +325,17 @@ __device__ inline float sumOf(const TileScores<kTiles, 1>& x) {
 template <typename T, int kSize, int kTiles, ScoreMode kMode>
 __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float* sums) {
   constexpr bool kBias = kMode == ScoreMode::kTable, kGeneral = kMode == ScoreMode::kGeneral;
-  using Tiles = BackwardTiles<kSize, kTiles>;
+  using Tiles = BackwardTiles<kSize, kTiles, 1>;
+  using Quads = BiasQuads<kTiles>;
+  using Rows = RowsInShared<kSize, kTiles>;
   using Buckets = BucketSums<kTiles>;
   constexpr int kRows = Tiles::kRows, kColumns = Tiles::kColumns;
   extern __shared__ __align__(256) unsigned char shared[];
   unsigned char* const tileBytes = shared + BlockTask::kBytes;
   const Tiles tiles(sharedAddress(tileBytes));
-  int* const buckets = reinterpret_cast<int*>(tileBytes + (tiles.rest - sharedAddress(tileBytes)));  // of two blocks
-  float* const bucketSums = reinterpret_cast<float*>(buckets + 2 * Buckets::kDistances);
+  const uint32_t buckets = tiles.rest;  // of two blocks
+  float* const bucketSums =
+      reinterpret_cast<float*>(tileBytes + (buckets - sharedAddress(tileBytes)) + 2 * Buckets::kBytes);
 
   const BlockTask& task = blockTask(p, shared);
   const AttentionSequence& s = task.s;
@@ -333,21 +350,22 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
   }
 
   const int distance = -task.first - s.causalOffset;  // of the first key
-  uint32_t quadsAt[2] = {};
-  if (kBias) BiasQuads::addresses<kTiles>(tiles.bias, warpRow, quadsAt);
-  const uint32_t rows = LaneAddress<kSize, kTiles>(thread).ofRows(tiles.rows[0], warpRow);
+  uint32_t quadsAt[Quads::kAddresses] = {};
+  if (kBias) Quads::addresses(thread, tiles.bias, warpRow, quadsAt);
+  const LaneAddress<kSize, kTiles> lanes(thread);
+  const Rows queries{lanes.ofRows(tiles.rows[0], warpRow), 0};
 
+  RowChunk<kSize> keys(p.k, s.firstKey, task.head, 0, p.size, thread);
+  RowChunk<kSize> values(p.v, s.firstKey, task.head, 0, p.size, thread);
+  const typename Quads::Copies quads(p, task.head, distance, kRows, kColumns, thread);
   const auto copyBlock = [&](int key, uint32_t buffer) {
-    const auto copy = [&](const AttentionRows& from, uint32_t to) {
-      copyRows<kSize, kColumns, ColumnPattern>(from, s.firstKey, task.head, key, s.keys, p.size,
-                                               to + buffer * Tiles::kBuffer);
+    const auto copy = [&](RowChunk<kSize>& mine, const AttentionRows& from, uint32_t to) {
+      mine.template copy<kColumns, ColumnPattern>(from.row, s.keys - key, to + buffer * Tiles::kBuffer);
     };
-    copy(p.k, tiles.columns[0]);
-    copy(p.v, tiles.columns[1]);
-    if (kBias) {
-      BiasQuads::copy<true>(p, task.head, distance + key, kRows, kColumns, tiles.bias + buffer * BiasQuads::kBytes);
-    }
-    if (kBias && summing) Buckets::copy(p, distance + key, sharedAddress(buckets) + buffer * Buckets::kDistances * 4);
+    copy(keys, p.k, tiles.columns[0]);
+    copy(values, p.v, tiles.columns[1]);
+    if (kBias) quads.copy(distance + key, tiles.bias + buffer * Quads::kBytes);
+    if (kBias && summing) Buckets::copy(p, distance + key, buckets + buffer * Buckets::kBytes);
   };
 
   float shifts[kTiles][2], dots[kTiles][2];
@@ -365,9 +383,16 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
     copyRows<kSize, kRows, RowPattern<kTiles>>(from, s.firstQuery, task.head, task.first, s.queries, p.size, to);
   };
   copyTile(p.q, tiles.rows[0]);
-  copyTile(p.dO, tiles.rows[1]);
+  // dO goes to registers by way of the second buffer, which is free until the loop begins: what this leaves of shared
+  // memory lets a multiprocessor hold two blocks, whose sums of the bias table's gradient hide each other's waiting.
+  static_assert(Tiles::kRowBytes <= Tiles::kBuffer);
+  const uint32_t tileOfDO = tiles.columns[0] + Tiles::kBuffer;
+  copyTile(p.dO, tileOfDO);
   if (end > 0) copyBlock(0, 0);
   commitCopies();
+  waitForCopies<0>();
+  __syncthreads();
+  const RowsInRegisters<kSize, kTiles> dO(Rows{lanes.ofRows(tileOfDO, warpRow), 0});
   uint32_t buffer = 0;
 #pragma unroll 1
   for (int key = 0; key < end; key += kColumns, buffer ^= 1) {
@@ -380,11 +405,13 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
       const uint32_t tile = tiles.columns[0] + buffer * Tiles::kBuffer + uint32_t(run) * 32 * SharedRows<kSize>::kBytes;
       const LaneAddress<kSize, kTiles> address(thread);
       const uint32_t columns = address.ofColumns(tile), summed = address.ofSummedColumns(tile);
-      const uint32_t toQuads = buffer * BiasQuads::kBytes + uint32_t(run) * 128;
-      const uint32_t quadsNow[2] = {quadsAt[0] + toQuads, quadsAt[1] + toQuads};
+      const uint32_t toQuads = buffer * Quads::kBytes + uint32_t(run) * 128;
+      uint32_t quadsNow[Quads::kAddresses];
+#pragma unroll
+      for (int m = 0; m < Quads::kAddresses; ++m) quadsNow[m] = quadsAt[m] + toQuads;
       const int firstKey = key + 32 * run;
       TileScores<kTiles, 1> x, y;
-      tileProducts<T, kSize, kTiles, 1, kBias>(x, rows, 0, columns, 0, quadsNow);
+      tileProducts<T, kSize, kTiles, 1, kBias>(x, queries, columns, 0, quadsNow);
       if constexpr (kGeneral) {
         const AttentionRule<T> rule(p, s, task.sequence, task.head);
 #pragma unroll
@@ -410,7 +437,7 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
           }
         }
       }
-      tileProducts<T, kSize, kTiles, 1, false>(y, rows, Tiles::kRowBytes, columns, Tiles::kColumnBytes, quadsNow);
+      tileProducts<T, kSize, kTiles, 1, false>(y, dO, columns, Tiles::kColumnBytes, quadsNow);
       if (kGeneral && p.threshold) {
         const AttentionRule<T> rule(p, s, task.sequence, task.head);
 #pragma unroll
@@ -473,7 +500,7 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
           farAfter += sumOf<kTiles>(y);
         } else {
           const int at = 128 + 32 * run + 8 * t - warpRow - 2 * kTiles * g - Buckets::kRowsOfThread;
-          Buckets::add(y, buckets + buffer * Buckets::kDistances + at, mySums);
+          Buckets::add(y, buckets + buffer * Buckets::kBytes + uint32_t(at) * 4, mySums);
         }
       }
       addWeightedRows<T, kSize, kTiles, 1>(out, y, summed, 0);

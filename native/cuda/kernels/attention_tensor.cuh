@@ -154,35 +154,58 @@ struct LaneAddress {
 // The bias along relative positions, in the four values b[y], b[y + 1], b[y − 1], b[y] from which the sums of an mma
 // tile start: (H, 4, quadLength / 4) quads, those of y at [y % 4][y / 4], divided by the scale. y = quadCenter + column
 // − row, counted from the same beginning. A tile's distances are clamped to where the bias is constant.
+template <int kTiles>
 struct BiasQuads {
-  static constexpr int kEach = 48, kSecond = kEach + 1;  // quads of one class; the second begins at another bank
-  static constexpr int kBytes = (kSecond + kEach) * 16;
+  // Of a tile, y − y of its first pair: multiples of 4 from −124 on, and multiples of 4 from −126 on.
+  static constexpr int kEach = 48;
+  static constexpr int kBytes = 100 * 16;
+  // What a lane keeps to find its quads by offsets that are known when it is compiled.
+  static constexpr int kAddresses = kTiles == 1 ? 4 : 2;
 
-  // Those of a tile of up to `rows` × `columns` (at most 128 and 64) to shared memory. `distance`: column − row of its
-  // first pair, of which the clamped one keeps the remainder by four.
-  template <bool kAnew>
-  __device__ static void copy(const AttentionParams& p, int head, int distance, int rows, int columns, uint32_t to) {
-    const int n = kAnew ? threadAnew() : int(threadIdx.x), second = n >= kEach;
-    if (n >= 2 * kEach) return;
-    const int low = -p.reach - columns, high = p.reach + rows;
-    if (distance < low) distance = low - ((low - distance) & 3);
-    if (distance > high) distance = high + ((distance - high) & 3);
-    // Of a tile, y − y of its first pair: multiples of 4 from −124 on, then multiples of 4 from −128 on, plus 2.
-    const int y = p.quadCenter + distance + (second ? 4 * (n - kEach) - 126 : 4 * n - 124);
-    const float4* from = reinterpret_cast<const float4*>(p.quads) + int64_t(head) * p.quadLength +
-                         (y & 3) * (p.quadLength / 4) + (y >> 2);
-    copyAsync16(to + uint32_t(second ? n - kEach + kSecond : n) * 16, from, true);
+  // Where number `i` of a class lies, in quads: so that the eight lanes that are served together, of two neighbouring
+  // g, meet in no bank. With two row tiles these are of one class, t numbers 2·t and one less: neighbours lie side by
+  // side, and the second class begins at another bank. With one they are of both classes, with numbers of one parity or
+  // of both: classes lie side by side, and odd numbers half of the banks after even ones.
+  __device__ static int place(int second, int i) {
+    return kTiles == 1 ? (i & 1) * 52 + (i & ~1) + second : second * (kEach + 1) + i;
   }
 
-  // Where a lane finds its quads: those of m = j − i lie in class m % 2 at 16·(8·a + m / 2) (rounded down) bytes.
-  template <int kTiles>
-  __device__ static void addresses(uint32_t shared, int firstRow, uint32_t (&at)[2]) {
-    const int lane = int(threadIdx.x) % kWarp, z = 8 * (lane % 4) - 2 * kTiles * (lane / 4) - firstRow;
-#pragma unroll
-    for (int m = 0; m < 2; ++m) {
-      const int y = z + 2 * m;
-      at[m] = shared + uint32_t((y & 3) == 0 ? (y + 124) / 4 : kSecond + (y + 126) / 4) * 16;
+  // The quad that this thread copies of each tile of up to `rows` × `columns` (at most 128 and 64). `distance`: column
+  // − row of a tile's first pair; from one tile to the next it changes by multiples of four.
+  struct Copies {
+    const char* from;  // its quad where the distance is 0, or would be
+    int low, high;     // what distances are clamped to, with their remainder by four
+    uint32_t to;       // in a tile's quads
+    bool copies;
+
+    __device__ Copies(const AttentionParams& p, int head, int distance, int rows, int columns, int thread)
+        : copies(thread < 2 * kEach) {
+      const int second = kTiles == 1 ? thread & 1 : thread >= kEach;
+      const int i = kTiles == 1 ? thread / 2 : thread - second * kEach;
+      low = -p.reach - columns, high = p.reach + rows;
+      low -= (low - distance) & 3, high += (distance - high) & 3;
+      const int y = p.quadCenter + distance + 4 * i - 124 - 2 * second;
+      from = reinterpret_cast<const char*>(p.quads) +
+             (int64_t(head) * p.quadLength + (y & 3) * (p.quadLength / 4) + (y >> 2)) * 16 - int64_t(distance) * 4;
+      to = uint32_t(place(second, i)) * 16;
     }
+    __device__ void copy(int distance, uint32_t quads) const {
+      copyAsync16Where(copies, quads + to, from + int64_t(min(max(distance, low), high)) * 4);
+    }
+  };
+
+  __device__ static void addresses(int thread, uint32_t shared, int firstRow, uint32_t (&at)[kAddresses]) {
+    const int lane = thread % kWarp, z = 8 * (lane % 4) - 2 * kTiles * (lane / 4) - firstRow;
+#pragma unroll
+    for (int m = 0; m < kAddresses; ++m) {
+      const int y = z + 2 * m, second = (y & 3) != 0;
+      at[m] = shared + uint32_t(place(second, (y + 124 + 2 * second) / 4)) * 16;
+    }
+  }
+  // Those of m = j − i of run `r`.
+  __device__ static uint32_t address(const uint32_t (&at)[kAddresses], int r, int m) {
+    const int kept = m & (kAddresses - 1);
+    return at[kept] + uint32_t((8 * r + (m - kept) / 2) * 16);
   }
 };
 
@@ -195,27 +218,52 @@ __device__ inline float4 loadQuad(uint32_t address) {
   return q;
 }
 
-// s = rows·columnsᵀ, from the bias on where quads are given. Addresses are a LaneAddress's, of tiles that lie `ofRows`
-// and `ofColumns` bytes further: tiles share what a lane keeps.
-template <typename T, int kSize, int kTiles, int kRuns, bool kBias>
-__device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, uint32_t rows, uint32_t ofRows, uint32_t columns,
-                                    uint32_t ofColumns, const uint32_t (&quads)[2]) {
+// The rows of a product, 16 columns at a time: a LaneAddress's, of a tile that lies `of` bytes further, so that tiles
+// share what a lane keeps;
+template <int kSize, int kTiles>
+struct RowsInShared {
+  uint32_t address, of;
+  __device__ void load(uint32_t (&a)[kTiles][4], int kk) const {
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) {
+      loadMatrices(a[i], (address ^ uint32_t(kk * 32)) + of + uint32_t(i * 2 * SharedRows<kSize>::kBytes));
+    }
+  }
+};
+// or read once and kept.
+template <int kSize, int kTiles>
+struct RowsInRegisters {
+  uint32_t fragments[kSize / 16][kTiles][4];
+  __device__ explicit RowsInRegisters(const RowsInShared<kSize, kTiles>& rows) {
+#pragma unroll
+    for (int kk = 0; kk < kSize / 16; ++kk) rows.load(fragments[kk], kk);
+  }
+  __device__ void load(uint32_t (&a)[kTiles][4], int kk) const {
+#pragma unroll
+    for (int i = 0; i < kTiles; ++i) {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) a[i][j] = fragments[kk][i][j];
+    }
+  }
+};
+
+// s = rows·columnsᵀ, from the bias on where quads are given. `columns`: a LaneAddress's, of a tile that lies
+// `ofColumns` bytes further.
+template <typename T, int kSize, int kTiles, int kRuns, bool kBias, typename Rows>
+__device__ inline void tileProducts(TileScores<kTiles, kRuns>& s, const Rows& rows, uint32_t columns,
+                                    uint32_t ofColumns, const uint32_t (&quads)[BiasQuads<kTiles>::kAddresses]) {
   constexpr int kBytes = SharedRows<kSize>::kBytes;
 #pragma unroll
   for (int kk = 0; kk < kSize / 16; ++kk) {
     uint32_t a[kTiles][4];
-#pragma unroll
-    for (int i = 0; i < kTiles; ++i) loadMatrices(a[i], (rows ^ uint32_t(kk * 32)) + ofRows + uint32_t(i * 2 * kBytes));
+    rows.load(a, kk);
 #pragma unroll
     for (int r = 0; r < kRuns; ++r) {
       if (kk == 0) {
         float4 q[kTiles + 3] = {};
         if (kBias) {
 #pragma unroll
-          for (int m = 1 - kTiles; m < 4; ++m) {
-            const int odd = m & 1;
-            q[m + kTiles - 1] = loadQuad(quads[odd] + uint32_t((8 * r + (m - odd) / 2) * 16));
-          }
+          for (int m = 1 - kTiles; m < 4; ++m) q[m + kTiles - 1] = loadQuad(BiasQuads<kTiles>::address(quads, r, m));
         }
 #pragma unroll
         for (int j = 0; j < 4; ++j) {

@@ -61,20 +61,36 @@ __device__ void copyStrided(const T* x, T* y, const Walk& walk, int64_t count) {
   extern "C" __global__ void cast_##From##_##To(const From* x, To* y, Walk walk, int64_t count) { \
     castStrided(x, y, walk, count);                                                               \
   }
-#define DUO_CASTS(From) \
-  DUO_CAST(From, f32)   \
-  DUO_CAST(From, f16)   \
-  DUO_CAST(From, bf16)  \
-  DUO_CAST(From, i32)   \
-  DUO_CAST(From, u8)    \
-  DUO_CAST(From, i8)
-
-DUO_CASTS(f32)
-DUO_CASTS(f16)
-DUO_CASTS(bf16)
-DUO_CASTS(i32)
-DUO_CASTS(u8)
-DUO_CASTS(i8)
+DUO_CAST(f32, f16)
+DUO_CAST(f32, bf16)
+DUO_CAST(f32, i32)
+DUO_CAST(f32, u8)
+DUO_CAST(f32, i8)
+DUO_CAST(f16, f32)
+DUO_CAST(f16, bf16)
+DUO_CAST(f16, i32)
+DUO_CAST(f16, u8)
+DUO_CAST(f16, i8)
+DUO_CAST(bf16, f32)
+DUO_CAST(bf16, f16)
+DUO_CAST(bf16, i32)
+DUO_CAST(bf16, u8)
+DUO_CAST(bf16, i8)
+DUO_CAST(i32, f32)
+DUO_CAST(i32, f16)
+DUO_CAST(i32, bf16)
+DUO_CAST(i32, u8)
+DUO_CAST(i32, i8)
+DUO_CAST(u8, f32)
+DUO_CAST(u8, f16)
+DUO_CAST(u8, bf16)
+DUO_CAST(u8, i32)
+DUO_CAST(u8, i8)
+DUO_CAST(i8, f32)
+DUO_CAST(i8, f16)
+DUO_CAST(i8, bf16)
+DUO_CAST(i8, i32)
+DUO_CAST(i8, u8)
 
 // The same type: bits stay, whatever they say. By size of an element.
 extern "C" __global__ void copy_4(const uint32_t* x, uint32_t* y, Walk walk, int64_t count) {

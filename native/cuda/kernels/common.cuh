@@ -36,7 +36,7 @@ __device__ inline bf16 fromFloat<bf16>(float x) {
   return __float2bfloat16_rn(x);
 }
 
-// N elements that are read and written at once; 16 bytes by default.
+// N elements that are read, and written to the device's memory, at once; 16 bytes by default.
 template <typename T, int N = 16 / int(sizeof(T))>
 struct alignas(N * sizeof(T)) Vec {
   static constexpr int kCount = N;
@@ -45,7 +45,18 @@ struct alignas(N * sizeof(T)) Vec {
   __device__ T& operator[](int i) { return values[i]; }
   __device__ const T& operator[](int i) const { return values[i]; }
   __device__ static Vec load(const T* p) { return *reinterpret_cast<const Vec*>(p); }
-  __device__ void store(T* p) const { *reinterpret_cast<Vec*>(p) = *this; }
+  __device__ void store(T* p) const {
+    if constexpr (sizeof(Vec) == 16) {
+      // Left to the compiler, elements that are made one by one may also be written one by one.
+      uint32_t words[4];
+      memcpy(words, values, sizeof(words));
+      asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};\n" ::"l"(__cvta_generic_to_global(p)), "r"(words[0]),
+                   "r"(words[1]), "r"(words[2]), "r"(words[3])
+                   : "memory");
+    } else {
+      *reinterpret_cast<Vec*>(p) = *this;
+    }
+  }
 };
 
 template <typename T>

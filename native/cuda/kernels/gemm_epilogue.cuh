@@ -4,6 +4,7 @@
 #include "cuda/kernels/activation.cuh"
 #include "cuda/kernels/columns.cuh"
 #include "cuda/kernels/gemm_params.h"
+#include "cuda/kernels/mma.cuh"
 #include "cuda/kernels/philox.cuh"
 
 namespace duo::cuda {
@@ -135,13 +136,14 @@ template <int kTiles, int kPairs>
 __device__ inline void stageAccumulators(float* staged, const float (&c)[kTiles][kPairs][4]) {
   constexpr int kStride = kStagedStride<kPairs * 8>;
   const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
+  const uint32_t at = sharedAddress(staged + g * kStride + 2 * t);
 #pragma unroll
   for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
     for (int j = 0; j < kPairs; ++j) {
-      float* to = staged + (i * 16 + g) * kStride + j * 8 + 2 * t;
-      *reinterpret_cast<float2*>(to) = make_float2(c[i][j][0], c[i][j][1]);
-      *reinterpret_cast<float2*>(to + 8 * kStride) = make_float2(c[i][j][2], c[i][j][3]);
+      const uint32_t to = at + uint32_t(i * 16 * kStride + j * 8) * 4;
+      storePair(to, c[i][j][0], c[i][j][1]);
+      storePair(to + 8 * kStride * 4, c[i][j][2], c[i][j][3]);
     }
   }
 }

@@ -148,10 +148,7 @@ extern "C" __global__ void __launch_bounds__(kThreads, 2) gemm_f32(GemmProblem p
   for (int i = 0; i < 8; ++i) {
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-      Vec<float> v;
-#pragma unroll
-      for (int j = 0; j < 4; ++j) v[j] = c[i / 4][i % 4][h][j];
-      v.store(staged + (myRow + i / 4 * 32 + i % 4) * kStride + myColumn + 16 * h);
+      storeQuad(sharedAddress(staged + (myRow + i / 4 * 32 + i % 4) * kStride + myColumn + 16 * h), c[i / 4][i % 4][h]);
     }
   }
   __syncwarp();

@@ -1,4 +1,4 @@
-// Instructions of the tensor cores and of asynchronous copies to shared memory, as functions (PTX ISA 7.4, sm_80).
+// Instructions of the tensor cores, of asynchronous copies and of shared memory, as functions (PTX ISA 7.4, sm_80).
 // Fragments of mma.m16n8k16 (16-bit) and m16n8k8 (tf32), lane = 4·g + t:
 //   A, 16-bit: a0 (row g, k 2t…), a1 (g + 8, 2t…), a2 (g, 2t + 8…), a3 (g + 8, 2t + 8…), two elements a register
 //   B, 16-bit: b0 (k 2t…, column g), b1 (k 2t + 8…, g)
@@ -16,6 +16,14 @@ __device__ inline void copyAsync16(uint32_t to, const void* from, bool valid) {
   asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;\n" ::"r"(to), "l"(from), "r"(valid ? 16 : 0)
                : "memory");
 }
+// Nothing where not `wanted`: no branch, which would keep products before and after it apart.
+__device__ inline void copyAsync16Where(bool wanted, uint32_t to, const void* from) {
+  asm volatile(
+      "{\n.reg .pred p;\nsetp.ne.u32 p, %2, 0;\n"
+      "@p cp.async.cg.shared.global.L2::128B [%0], [%1], 16;\n}\n" ::"r"(to),
+      "l"(from), "r"(uint32_t(wanted))
+      : "memory");
+}
 __device__ inline void copyAsync4(uint32_t to, const void* from, bool valid) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;\n" ::"r"(to), "l"(from), "r"(valid ? 4 : 0) : "memory");
 }
@@ -24,6 +32,15 @@ __device__ inline void commitCopies() { asm volatile("cp.async.commit_group;\n" 
 template <int kPending>
 __device__ inline void waitForCopies() {
   asm volatile("cp.async.wait_group %0;\n" ::"n"(kPending) : "memory");
+}
+
+// Floats side by side, which the compiler does not always write at once.
+__device__ inline void storePair(uint32_t address, float x, float y) {
+  asm volatile("st.shared.v2.f32 [%0], {%1, %2};\n" ::"r"(address), "f"(x), "f"(y) : "memory");
+}
+__device__ inline void storeQuad(uint32_t address, const float (&x)[4]) {
+  asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};\n" ::"r"(address), "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3])
+               : "memory");
 }
 
 // Four 8 × 8 matrices of 16-bit elements; lane l gives the address of row l % 8 of matrix l / 8.

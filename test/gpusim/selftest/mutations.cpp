@@ -129,7 +129,7 @@ void testMutations() {
   Device device;
   device.settings.count = true;
   const uint64_t out = device.memory.take(128);
-  const auto strided = [&](const char* stride) {
+  const auto strided = [&](const char* stride, uint32_t blocks = 1) {
     return device.run(std::string(R"(.version 7.4
 .target sm_80
 .address_size 64
@@ -150,11 +150,48 @@ void testMutations() {
   ret;
 }
 )",
-                      {out}, 32);
+                      {out}, 32, blocks);
   };
   expect(strided("4").empty() && device.counters.sharedConflicts == 0 && device.counters.globalSectors == 4,
          "neighbours: no conflict, four sectors");
   expect(strided("128").empty() && device.counters.sharedConflicts == 31, "one bank: 31 more passes");
+  expect(strided("4", 2).empty() && device.counters.globalBytes == 256 && device.counters.touchedBytes == 128 &&
+             device.counters.touchedSectors == 4 && device.counters.idealSectors == 8,
+         "what two blocks write at one place is touched once");
+
+  const auto looping = [&](const char* barrier) {
+    return device.run(std::string(R"(.version 7.4
+.target sm_80
+.address_size 64
+.visible .entry looping(.param .u64 out)
+{
+  .reg .pred %p<2>;
+  .reg .b32 %r<8>;
+  .reg .f32 %f<5>;
+  mov.u32 %r1, 0;
+$outer:
+  )") + barrier + R"(
+  mov.u32 %r2, 0;
+  mov.u32 %r3, 0;
+$inner:
+  mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f1, %f2, %f3, %f4}, {%r3, %r3, %r3, %r3}, {%r3, %r3}, {0f3F800000, 0f00000000, 0f00000000, 0f00000000};
+  add.u32 %r2, %r2, 1;
+  setp.lt.u32 %p1, %r2, 5;
+  @%p1 bra $inner;
+  add.u32 %r1, %r1, 1;
+  setp.lt.u32 %p1, %r1, 3;
+  @%p1 bra $outer;
+  ret;
+}
+)",
+                      {out}, 32);
+  };
+  const std::string inner = looping("");
+  expect(inner.empty() && device.counters.hotInstructions == 3 * 5 * 4,
+         "the hot loop is the innermost one with tensor instructions: " + inner);
+  const std::string outer = looping("bar.sync 0;");
+  expect(outer.empty() && device.counters.hotInstructions == 3 * (3 + 5 * 4 + 3),
+         "or the one around it that has a barrier: " + outer);
 }
 
 }  // namespace gpusim::selftest

@@ -16,7 +16,7 @@ inline void expect(bool right, const std::string& what) {
 }
 
 struct Device {
-  GlobalMemory memory{size_t(1) << 24};
+  GlobalMemory memory{size_t(1) << 24, true};
   Settings settings;
   Counters counters;
 

@@ -3,7 +3,6 @@
 #include "cuda/optimizer.h"
 
 #include "cuda/kernels.h"
-#include "cuda/staging.h"
 #include "cuda/tuning.h"
 
 namespace duo::cuda {

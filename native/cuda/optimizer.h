@@ -5,24 +5,9 @@
 
 #include "cuda/kernels/optimizer_params.h"
 #include "cuda/launch.h"
-#include "cuda/staging.h"
+#include "cuda/room.h"
 
 namespace duo::cuda {
-
-// Hands out a workspace piece by piece, each aligned to kAlignment.
-class Room {
- public:
-  explicit Room(void* workspace) : next_(static_cast<char*>(workspace)) {}
-  template <typename T>
-  T* take(size_t count) {
-    char* taken = next_;
-    next_ += alignedSize(count * sizeof(T));
-    return reinterpret_cast<T*>(taken);
-  }
-
- private:
-  char* next_;
-};
 
 int64_t deviceChunks(const TensorArg& tensor);
 int64_t deviceChunks(std::span<const TensorArg> tensors);

@@ -36,7 +36,7 @@ function group(device: 'cpu' | 'cuda', of: readonly number[][] = shapes): Tensor
 const contents = (optimizer: optim.Optimizer): Promise<TypedArray[]> =>
   Promise.all([...optimizer.params, ...Object.values(optimizer.state)].map((tensor) => tensor.data()))
 
-async function after(optimizer: optim.Optimizer, steps: number): Promise<TypedArray[]> {
+async function stepped(optimizer: optim.Optimizer, steps: number): Promise<TypedArray[]> {
   for (let i = 0; i < steps; i++) optimizer.step({ lr: 0.01 })
   return contents(optimizer)
 }
@@ -56,20 +56,20 @@ describe.skipIf(devices.length === 0)('on a GPU', () => {
 
   describe.each(Object.entries(optimizers))('%s', (_, make) => {
     test('steps as on the CPU, with the same bits each time', async () => {
-      const got = await after(make(group('cuda')), 3)
-      expect(await after(make(group('cuda')), 3)).toEqual(got)
-      expectClose(got, await after(make(group('cpu')), 3))
+      const got = await stepped(make(group('cuda')), 3)
+      expect(await stepped(make(group('cuda')), 3)).toEqual(got)
+      expectClose(got, await stepped(make(group('cpu')), 3))
     })
 
     test('takes hundreds of tensors, some of them empty', async () => {
       const many = Array.from({ length: 300 }, (_, i) => [[i % 7], [i % 5, 3], [0]][i % 3] as number[])
-      expectClose(await after(make(group('cuda', many)), 1), await after(make(group('cpu', many)), 1))
+      expectClose(await stepped(make(group('cuda', many)), 1), await stepped(make(group('cpu', many)), 1))
     })
 
     test.each(['float16', 'bfloat16'] as const)('writes %s shadows', async (dtype) => {
       const params = group('cuda')
       const shadows = new Map(params.map((param) => [param, Tensor.zeros(param.shape, { dtype, device: 'cuda' })]))
-      await after(make(params, { shadows }), 1)
+      await stepped(make(params, { shadows }), 1)
       for (const [param, shadow] of shadows) {
         expect(await shadow.data()).toEqual((await param.data()).map((x) => roundTo(dtype, x)))
       }
@@ -84,7 +84,7 @@ describe.skipIf(devices.length === 0)('on a GPU', () => {
       expect((await contents(optimizer)).slice(0, -1)).toEqual(before.slice(0, -1))
       expect(await optimizer.skipped.item()).toBe(2)
       optimizer.step({ lr: 0.01, norm: Tensor.from(1, { device: 'cuda' }) })
-      expect((await contents(optimizer)).slice(0, -1)).toEqual((await after(make(group('cuda')), 1)).slice(0, -1))
+      expect((await contents(optimizer)).slice(0, -1)).toEqual((await stepped(make(group('cuda')), 1)).slice(0, -1))
     })
   })
 

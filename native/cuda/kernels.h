@@ -42,6 +42,11 @@ DUO_CUDA_KERNEL_WITH_WORKSPACE(layerNormBwd, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(reduce, kFloat32)
 DUO_CUDA_KERNEL(maxBwd, kFloat32)
 
+DUO_CUDA_KERNEL(embedding, kNative)
+DUO_CUDA_KERNEL(gatherRows, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(scatterRows, kNative)
+DUO_CUDA_KERNEL(concat, kNative)
+
 DUO_CUDA_KERNEL_WITH_WORKSPACE(crossEntropyFwd, kNative)
 DUO_CUDA_KERNEL(crossEntropyBwd, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(linearCrossEntropy, kNative)

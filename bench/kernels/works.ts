@@ -143,32 +143,40 @@ const elementwise = (dtype: FloatDType): Work[] => [
   },
 ]
 
+/** More of them than blocks that run at the same time. */
+const normRows = [3456, 768] as const
 const norms = (dtype: FloatDType): Work[] => [
   {
     name: 'RMSNorm',
     prepare: on(
-      () => [float(rows, dtype), float([768], dtype)],
+      () => [float(normRows, dtype), float([768], dtype)],
       (x, weight) => native.rmsNorm(x, null, weight, { eps: 1e-6 }),
     ),
   },
   {
     name: 'LayerNorm of residual + dropout',
     prepare: on(
-      () => [float(rows, dtype), float(rows, dtype), float([768], dtype), float([768], dtype)],
+      () => [float(normRows, dtype), float(normRows, dtype), float([768], dtype), float([768], dtype)],
       (x, residual, weight, bias) => native.layerNorm(x, residual, weight, bias, { eps: 1e-12, ...dropout }),
     ),
   },
   {
     name: 'RMSNorm, backward',
     prepare: on(
-      () => [float(rows, dtype), float([768], dtype), float([256]), float(rows, dtype)],
+      () => [float(normRows, dtype), float([768], dtype), float([normRows[0]]), float(normRows, dtype)],
       (h, weight, rstd, dY) => native.rmsNormBwd(h, weight, rstd, dY, null),
     ),
   },
   {
     name: 'LayerNorm, backward',
     prepare: on(
-      () => [float(rows, dtype), float([768], dtype), float([256]), float([256]), float(rows, dtype)],
+      () => [
+        float(normRows, dtype),
+        float([768], dtype),
+        float([normRows[0]]),
+        float([normRows[0]]),
+        float(normRows, dtype),
+      ],
       (h, weight, mean, rstd, dY) => native.layerNormBwd(h, weight, mean, rstd, dY, null),
     ),
   },

@@ -13,8 +13,9 @@ namespace {
 
 constexpr int64_t kColumns = 8;  // that a thread takes at a time
 
+// One group of columns a thread, so that a row stays in registers.
 unsigned threadsFor(int64_t columns) {
-  return unsigned(std::clamp<int64_t>(roundUpTo(ceilDivide(columns, kColumns), 32), 32, 256));
+  return unsigned(std::clamp<int64_t>(roundUpTo(ceilDivide(columns, kColumns), 32), 32, kNormThreads));
 }
 
 // Collects operands, and whether all of them, with their rows, lie at 16 bytes.
@@ -60,7 +61,9 @@ void forward(Launch& launch, const char* name, bool centered) {
   p.first = rowWalkOf(x);
   if (residual.present) p.second = rowWalkOf(residual);
   const std::string kernel = kernelName(name, x.dtype);
-  const Dim3 grid{blocksFor(rows, 1)};
+  // Blocks that run at the same time go on to further rows: they read the weights once.
+  constexpr unsigned kBlocksOfProcessor = 16;
+  const Dim3 grid{blocksFor(rows, 1, kBlocksOfProcessor * unsigned(std::max(launch.limits.multiprocessors, 1)))};
   if (centered) {
     launch.run(kernel, grid, threadsFor(columns), 0, from, more, weight, bias, y, sum, call.out("mean").data,
                call.out("rstd").data, p);

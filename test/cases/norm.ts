@@ -94,6 +94,8 @@ export const normCases: Case[] = [
     residualCase(centered, '(5,33)', { shape: [5, 33] }, noDropout),
     residualCase(centered, '(5,100) with dropout', { shape: [5, 100] }, at),
     residualCase(centered, '(2,3,65) with dropout, rows', { shape: [2, 3, 65], strided: 'rows' }, at),
+    // More columns than a block of a device keeps in registers.
+    residualCase(centered, '(2,4104) with dropout', { shape: [2, 4104] }, at),
   ]),
   { ...rmsCase('bench (4096,512)', { shape: [4096, 512] }, 1e-6), flops: 4 << 21, bytes: 8 << 21 },
   { ...residualCase(false, 'bench (4096,512)', { shape: [4096, 512] }, noDropout), flops: 5 << 21, bytes: 16 << 21 },

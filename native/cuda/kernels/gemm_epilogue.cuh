@@ -14,6 +14,14 @@ namespace duo::cuda {
 template <int kWidth>
 constexpr int kStagedStride = kWidth + 8;
 
+// Where an element of a staged tile lies. Of the 32 bytes that each lane of a quarter-warp reads at a time, every other
+// four lanes' halves are exchanged, so that all eight lie in different banks.
+template <int kWidth>
+__device__ inline int stagedAt(int row, int column) {
+  const int exchanged = ((row * (kWidth / kColumns) + column / kColumns) >> 2) & 1;
+  return row * kStagedStride<kWidth> + (column ^ (4 * exchanged));
+}
+
 __device__ inline uint4 dropoutWords(const GemmEpilogue& e, int64_t row, int64_t column, int64_t columns) {
   return drawWords({e.seed, e.site, e.step}, (dropoutRowStart(row, columns) + uint64_t(column)) / kColumns);
 }
@@ -101,49 +109,66 @@ __device__ inline void writeSums(const GemmEpilogue& e, int64_t split, int64_t b
   storeColumns(p, vectors, count, x);
 }
 
+// Whether finishColumns does no more than scale and write, 16 bytes at a time.
+__device__ inline bool isPlain(const GemmEpilogue& e) {
+  return e.vectors && !e.c && !e.bias && !e.z && !e.gate && !e.residual && !e.threshold && Act(e.act) == Act::kNone;
+}
+
 // Finishes the kRows × kWidth tile that a warp has staged, whose first element is (row, column) of matrix `batch`.
 template <typename T, int kRows, int kWidth>
 __device__ inline void drainTile(const float* staged, const GemmProblem& p, const GemmEpilogue& e, int64_t row,
                                  int64_t column, int64_t batch, int64_t split) {
-  constexpr int kLanes = kWidth / kColumns, kStep = kWarp / kLanes, kStride = kStagedStride<kWidth>;
-  static_assert(kRows % kStep == 0);
-  const int lane = threadIdx.x % kWarp, chunk = lane % kLanes;
+  constexpr int kLanes = kWidth / kColumns, kStep = kWarp / kLanes;
+  // A lane's rows are exchanged alike.
+  static_assert(kRows % kStep == 0 && kStep * kLanes % 8 == 0);
+  const int lane = threadIdx.x % kWarp, first = lane / kLanes, chunk = lane % kLanes;
   const int64_t myColumn = column + chunk * kColumns;
-  // Every other quarter-warp's lanes read the second half of their 32 bytes first: all eight lie in different banks.
-  const int swap = (lane >> 2) & 1;
   if (myColumn >= p.n) return;
+  const float* from = staged + stagedAt<kWidth>(first, chunk * kColumns);
+  const float* fromSecond = staged + stagedAt<kWidth>(first, chunk * kColumns + 4);
+  const int rows = int(min(int64_t(kRows), p.m - row));
+  const auto eachRow = [&](const auto& fn) {
 #pragma unroll 1
-  for (int r = lane / kLanes; r < kRows; r += kStep) {
-    if (row + r >= p.m) break;
-    const float* from = staged + r * kStride + chunk * kColumns;
-    const auto first = Vec<float>::load(from + 4 * swap), second = Vec<float>::load(from + 4 * (1 - swap));
-    float x[kColumns];
+    for (int r = first; r < rows; r += kStep) {
+      const auto low = Vec<float>::load(from), high = Vec<float>::load(fromSecond);
+      from += kStep * kStagedStride<kWidth>, fromSecond += kStep * kStagedStride<kWidth>;
+      float x[kColumns];
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      x[j] = swap ? second[j] : first[j];
-      x[j + 4] = swap ? first[j] : second[j];
+      for (int j = 0; j < 4; ++j) x[j] = low[j], x[j + 4] = high[j];
+      fn(row + r, x);
     }
-    if (e.sums) {
-      writeSums(e, split, batch, row + r, myColumn, p.n, x);
-    } else {
-      finishColumns<T>(e, batch * p.m + row + r, myColumn, p.n, x);
-    }
+  };
+  const int64_t firstRow = batch * p.m;
+  if (e.sums) {
+    eachRow([&](int64_t r, float(&x)[kColumns]) { writeSums(e, split, batch, r, myColumn, p.n, x); });
+  } else if (isPlain(e)) {
+    T* to = static_cast<T*>(e.y) + (firstRow + row + first) * p.n + myColumn;
+    const int64_t step = kStep * p.n;
+    eachRow([&](int64_t, float(&x)[kColumns]) {
+#pragma unroll
+      for (int j = 0; j < kColumns; ++j) x[j] *= e.alpha;
+      storeColumns(to, true, kColumns, x);
+      to += step;
+    });
+  } else {
+    eachRow([&](int64_t r, float(&x)[kColumns]) { finishColumns<T>(e, firstRow + r, myColumn, p.n, x); });
   }
 }
 
 // Stages the accumulators of kTiles × kPairs mma tiles of a warp.
 template <int kTiles, int kPairs>
 __device__ inline void stageAccumulators(float* staged, const float (&c)[kTiles][kPairs][4]) {
-  constexpr int kStride = kStagedStride<kPairs * 8>;
   const int lane = threadIdx.x % kWarp, g = lane / 4, t = lane % 4;
-  const uint32_t at = sharedAddress(staged + g * kStride + 2 * t);
+  const uint32_t at = sharedAddress(staged);
 #pragma unroll
   for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
     for (int j = 0; j < kPairs; ++j) {
-      const uint32_t to = at + uint32_t(i * 16 * kStride + j * 8) * 4;
-      storePair(to, c[i][j][0], c[i][j][1]);
-      storePair(to + 8 * kStride * 4, c[i][j][2], c[i][j][3]);
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        const int place = stagedAt<kPairs * 8>(i * 16 + g + 8 * h, j * 8 + 2 * t);
+        storePair(at + uint32_t(place) * 4, c[i][j][2 * h], c[i][j][2 * h + 1]);
+      }
     }
   }
 }

@@ -148,7 +148,8 @@ extern "C" __global__ void __launch_bounds__(kThreads, 2) gemm_f32(GemmProblem p
   for (int i = 0; i < 8; ++i) {
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-      storeQuad(sharedAddress(staged + (myRow + i / 4 * 32 + i % 4) * kStride + myColumn + 16 * h), c[i / 4][i % 4][h]);
+      const int place = stagedAt<kWarpN>(myRow + i / 4 * 32 + i % 4, myColumn + 16 * h);
+      storeQuad(sharedAddress(staged + place), c[i / 4][i % 4][h]);
     }
   }
   __syncwarp();

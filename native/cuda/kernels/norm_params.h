@@ -6,6 +6,9 @@
 
 namespace duo::cuda {
 
+// Of a block, at most: more would leave too few registers to each.
+constexpr int kNormThreads = 512;
+
 struct NormParams {
   int64_t rows, columns;
   uint64_t seed;

@@ -78,7 +78,7 @@ export abstract class Optimizer {
       seen.add(param)
     }
     this.#shadows = options.shadows ?? new Map()
-    this.skipped = keep(Tensor.zeros([], { dtype: 'int32' }))
+    this.skipped = keep(Tensor.zeros([], { dtype: 'int32', device: this.params[0]?.device ?? 'cpu' }))
   }
 
   /** All parameters, in the order of the groups: their positions name the states. */
@@ -129,7 +129,7 @@ export abstract class Optimizer {
   protected addStates(slot: string, shapeOf: (param: Tensor) => readonly number[] | null, value = 0): void {
     this.params.forEach((param, i) => {
       const shape = shapeOf(param)
-      if (shape) this.#states[`${slot}.${i}`] = keep(Tensor.full(shape, value))
+      if (shape) this.#states[`${slot}.${i}`] = keep(Tensor.full(shape, value, { device: param.device }))
     })
   }
 

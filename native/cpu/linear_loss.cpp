@@ -87,7 +87,7 @@ class LinearHead {
 
   void addToWeight(int64_t begin, int64_t rows) const {
     // One block of the product's depth: so y is written once, after it was read as c.
-    static_assert(tokenBlock(1 << 30, 1) <= kDepth);
+    static_assert(tokenBlock(1 << 30, 1) <= kDepthPackingA);
     Product product{
         .m = plan.v, .n = plan.k, .k = rows, .a = block().transposed(), .b = rowsOfX(begin), .epilogue = {}};
     product.epilogue.y = dWeight_, product.epilogue.stride = plan.k;

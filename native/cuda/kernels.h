@@ -39,6 +39,29 @@ DUO_CUDA_KERNEL_WITH_WORKSPACE(rmsNormBwd, kNative)
 DUO_CUDA_KERNEL(layerNorm, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(layerNormBwd, kNative)
 
+DUO_CUDA_KERNEL_WITH_WORKSPACE(reduce, kFloat32)
+DUO_CUDA_KERNEL(maxBwd, kFloat32)
+
+DUO_CUDA_KERNEL(embedding, kNative)
+DUO_CUDA_KERNEL(gatherRows, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(scatterRows, kNative)
+DUO_CUDA_KERNEL(concat, kNative)
+
+DUO_CUDA_KERNEL_WITH_WORKSPACE(crossEntropyFwd, kNative)
+DUO_CUDA_KERNEL(crossEntropyBwd, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(linearCrossEntropy, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(bceWithLogits, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(rtdLoss, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(replaceTokens, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(generatorObjective, kNative)
+
+DUO_CUDA_KERNEL_WITH_WORKSPACE(sgd, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(adagrad, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(adamw, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(adafactor, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(globalNorm, kFloat32)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(clipByGlobalNorm, kFloat32)
+
 DUO_CUDA_KERNEL(argmax, kFloat32)
 DUO_CUDA_KERNEL(topK, kFloat32)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(sampleCategorical, kFloat32)
@@ -58,7 +81,6 @@ DUO_CUDA_KERNEL(replaceNonFinite, kFloat32)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(gemm, kNative)
 DUO_CUDA_KERNEL(gemmPack, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(gemmEpilogueBwd, kNative)
-
 
 DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionFwd, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionBwd, kNative)

@@ -87,6 +87,13 @@ inline int64_t rowChunks(int64_t rows, int64_t blocksOfColumns, const Limits& li
   return std::clamp<int64_t>(std::min(wanted, ceilDivide(rows, 8)), 1, 65535);
 }
 
+// Rows of logits that a linear loss holds at a time: up to 128 MiB of them in float32, so that a pass over dWeight is
+// shared by 1,024 rows of a vocabulary of 32k; at least 64.
+inline int64_t linearLossRows(int64_t n, int64_t v) {
+  const int64_t rows = std::clamp<int64_t>((int64_t(32) << 20) / std::max<int64_t>(v, 1), 64, 1024);
+  return std::min(rows, std::max<int64_t>(n, 1));
+}
+
 // Blocks of the tensor kernels of attention: `rows` queries (keys) in four warps, which walk over `columns` keys
 // (queries) at a time. Where 128 rows would not leave a warp's sums in registers, it takes 64.
 struct AttentionBlock {

@@ -1,5 +1,6 @@
 // Binary cross-entropy with logits, over any targets and as the discriminator's objective.
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -30,6 +31,7 @@ void registerBinaryCrossEntropy(std::vector<OpDef>& ops) {
       .shapes = bceShapes,
       .workspace = partialSums,
       .cpu = cpu::bceWithLogits,
+      .cuda = cuda::bceWithLogits,
   });
   ops.push_back({
       .name = "rtdLoss",  // mean over the packed tokens of binary cross-entropy against isReplaced
@@ -41,6 +43,7 @@ void registerBinaryCrossEntropy(std::vector<OpDef>& ops) {
       .shapes = rtdShapes,
       .workspace = partialSums,
       .cpu = cpu::rtdLoss,
+      .cuda = cuda::rtdLoss,
   });
 }
 

@@ -1,6 +1,7 @@
 // Softmax cross-entropy over a vocabulary.
 #include "cpu/kernels.h"
 #include "cpu/linear_loss_plan.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 #include "ops/linear_loss.h"
 #include "ops/vocabulary.h"
@@ -65,19 +66,21 @@ void registerCrossEntropy(std::vector<OpDef>& ops) {
       .shapes = forwardShapes,
       .workspace = forwardWorkspace,
       .cpu = cpu::crossEntropyFwd,
+      .cuda = cuda::crossEntropyFwd,
   });
   ops.push_back({
       .name = "crossEntropyBwd",
       .inputs = {{"logits", "N V", Kind::kFloat, Layout::kRows},
                  labels,
                  weights,
-                 {"lse", "N 2"},
-                 {"scale", ""},
-                 {"dLoss", "*"}},
+                 {"lse", "N 2", Kind::kFloat32},
+                 {"scale", "", Kind::kFloat32},
+                 {"dLoss", "*", Kind::kFloat32}},
       .attrs = lossAttrs(),
       .outputs = {{"dLogits", "N V", "logits"}},
       .check = checkBackward,
       .cpu = cpu::crossEntropyBwd,
+      .cuda = cuda::crossEntropyBwd,
   });
   std::vector<AttrSpec> linearAttrs = lossAttrs();
   for (const char* name : {"gradX", "gradWeight", "gradBias"}) linearAttrs.push_back({name, AttrType::kBool, 0});
@@ -88,7 +91,7 @@ void registerCrossEntropy(std::vector<OpDef>& ops) {
                  {.name = "bias", .dims = "V", .optional = true},
                  labels,
                  weights,
-                 {.name = "dLoss", .dims = "N", .optional = true}},
+                 {.name = "dLoss", .dims = "N", .kind = Kind::kFloat32, .optional = true}},
       .attrs = linearAttrs,
       .outputs = {{"loss"},
                   {.name = "dX", .optional = true},
@@ -99,6 +102,7 @@ void registerCrossEntropy(std::vector<OpDef>& ops) {
       .workspace = linearWorkspace,
       .flops = linearLossFlops,
       .cpu = cpu::linearCrossEntropy,
+      .cuda = cuda::linearCrossEntropy,
   });
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -220,6 +221,7 @@ void registerOptimizer(std::vector<OpDef>& ops) {
       .check = checkSgd,
       .workspace = chunkBytes,
       .cpu = cpu::sgd,
+      .cuda = cuda::sgd,
   });
   ops.push_back({
       .name = "adagrad",  // s += g²; p −= lr/(1 + (step−1)·lrDecay) · g/(√s + eps); g includes weightDecay·p
@@ -228,6 +230,7 @@ void registerOptimizer(std::vector<OpDef>& ops) {
       .check = checkAdagrad,
       .workspace = chunkBytes,
       .cpu = cpu::adagrad,
+      .cuda = cuda::adagrad,
   });
   ops.push_back({
       .name =
@@ -238,6 +241,7 @@ void registerOptimizer(std::vector<OpDef>& ops) {
       .check = checkAdamw,
       .workspace = adamwBytes,
       .cpu = cpu::adamw,
+      .cuda = cuda::adamw,
   });
   ops.push_back({
       .name = "adafactor",  // factored second moments; formulas in cpu/adafactor.cpp
@@ -255,6 +259,7 @@ void registerOptimizer(std::vector<OpDef>& ops) {
       .check = checkAdafactor,
       .workspace = adafactorBytes,
       .cpu = cpu::adafactor,
+      .cuda = cuda::adafactor,
   });
   ops.push_back({
       .name = "globalNorm",  // norm = √ Σ g² over all elements of all tensors
@@ -262,6 +267,7 @@ void registerOptimizer(std::vector<OpDef>& ops) {
       .outputs = {{"norm", ""}},
       .workspace = normBytes,
       .cpu = cpu::globalNorm,
+      .cuda = cuda::globalNorm,
   });
   ops.push_back({
       .name = "clipByGlobalNorm",  // g *= maxNorm/max(norm, maxNorm) (tf) or min(1, maxNorm/(norm + 1e-6)) (torch)
@@ -270,6 +276,7 @@ void registerOptimizer(std::vector<OpDef>& ops) {
       .check = checkClip,
       .workspace = chunkBytes,
       .cpu = cpu::clipByGlobalNorm,
+      .cuda = cuda::clipByGlobalNorm,
   });
 }
 

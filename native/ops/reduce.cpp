@@ -1,5 +1,6 @@
 // Reductions over any set of dimensions.
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -48,6 +49,7 @@ void registerReduce(std::vector<OpDef>& ops) {
       .shapes = reduceShapes,
       .workspace = partialBytes,
       .cpu = cpu::reduce,
+      .cuda = cuda::reduce,
   });
   ops.push_back({
       .name = "maxBwd",  // dX = dY at the first of the maxima that y holds, else 0
@@ -56,6 +58,7 @@ void registerReduce(std::vector<OpDef>& ops) {
       .outputs = {{"dX", "...", "x"}},
       .check = checkMaxBwd,
       .cpu = cpu::maxBwd,
+      .cuda = cuda::maxBwd,
   });
 }
 

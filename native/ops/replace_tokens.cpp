@@ -2,12 +2,15 @@
 // native/cpu/token_sampler.h has the contract of the draw.
 #include "cpu/kernels.h"
 #include "cpu/linear_loss_plan.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 #include "ops/linear_loss.h"
 #include "ops/vocabulary.h"
 
 namespace duo {
 namespace {
+
+constexpr char kDrawable[] = "logits that are finite or -inf, with at least one token to draw";
 
 // For each worker the partial sums of a row.
 size_t replaceWorkspace(const OpCall& call) {
@@ -47,7 +50,9 @@ void registerReplaceTokens(std::vector<OpDef>& ops) {
                   {"isReplaced", "N", nullptr, DType::kUint8},
                   {"sampledIds", "M", nullptr, DType::kInt32}},
       .workspace = replaceWorkspace,
+      .usableRows = kDrawable,
       .cpu = cpu::replaceTokens,
+      .cuda = cuda::replaceTokens,
   });
   std::vector<AttrSpec> attrs = samplingAttrs();
   for (const char* name : {"gradX", "gradWeight", "gradBias"}) attrs.push_back({name, AttrType::kBool, 0});
@@ -69,8 +74,10 @@ void registerReplaceTokens(std::vector<OpDef>& ops) {
                   {.name = "dBias", .optional = true}},
       .shapes = objectiveShapes,
       .workspace = objectiveWorkspace,
+      .usableRows = kDrawable,
       .flops = linearLossFlops,
       .cpu = cpu::generatorObjective,
+      .cuda = cuda::generatorObjective,
   });
 }
 

@@ -1,5 +1,8 @@
 // Moving rows by index: embeddings, gather, scatter; and concatenation.
+#include "ops/rows.h"
+
 #include "cpu/kernels.h"
+#include "cuda/kernels.h"
 #include "ops/families.h"
 
 namespace duo {
@@ -9,6 +12,8 @@ void checkEmbedding(const OpCall& call) {
   const auto tables = call.list("tables"), ids = call.list("ids");
   call.expect(!tables.empty() && tables.size() == ids.size(), ErrorCode::kShape, "as many ids as tables, at least one",
               std::to_string(tables.size()) + " tables and " + std::to_string(ids.size()) + " ids");
+  call.expect(tables.size() <= kMaxEmbeddingTables, ErrorCode::kShape,
+              "at most " + std::to_string(kMaxEmbeddingTables) + " tables", std::to_string(tables.size()));
   for (size_t i = 0; i < tables.size(); ++i) {
     const TensorArg& table = tables[i];
     call.expect(isFloat(table.dtype), ErrorCode::kDType, "tables of floats", nameOf(table.dtype));
@@ -88,6 +93,7 @@ void registerRows(std::vector<OpDef>& ops) {
       .check = checkEmbedding,
       .shapes = embeddingShapes,
       .cpu = cpu::embedding,
+      .cuda = cuda::embedding,
   });
   ops.push_back({
       .name = "gatherRows",  // y[i] = x[ids[i]], rows being what follows the first dimension
@@ -96,6 +102,7 @@ void registerRows(std::vector<OpDef>& ops) {
       .check = checkGather,
       .shapes = gatherShapes,
       .cpu = cpu::gatherRows,
+      .cuda = cuda::gatherRows,
   });
   ops.push_back({
       .name = "scatterRows",  // y[r] = Σ of x[i] with ids[i] = r, in the order of i; `skip` is an id that adds nothing
@@ -106,6 +113,7 @@ void registerRows(std::vector<OpDef>& ops) {
       .shapes = scatterShapes,
       .workspace = scatterBytes,
       .cpu = cpu::scatterRows,
+      .cuda = cuda::scatterRows,
   });
   ops.push_back({
       .name = "concat",  // tensors one after the other along `axis`
@@ -115,6 +123,7 @@ void registerRows(std::vector<OpDef>& ops) {
       .check = checkConcat,
       .shapes = concatShapes,
       .cpu = cpu::concat,
+      .cuda = cuda::concat,
   });
 }
 

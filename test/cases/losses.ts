@@ -208,7 +208,7 @@ const linearCrossEntropyCases: Case[] = [
   linearCase('no rows', { n: 0, k: 3, v: 5, bias: true }),
   linearCase('plain', { n: 17, k: 8, v: 131 }),
   linearCase('bias', { n: 13, k: 33, v: 129, bias: true }),
-  linearCase('two blocks of tokens', { n: 517, k: 5, v: 11, bias: true }),
+  linearCase('three blocks of tokens', { n: 517, k: 5, v: 11, bias: true }),
   linearCase('weighted, z', { n: 19, k: 7, v: 65, bias: true }, { reduction: 'weighted', zLoss: 1e-3 }),
   linearCase('t5x sum', { n: 9, k: 16, v: 40 }, { reduction: 'sum', labelSmoothing: 0.1, smoothing: 't5x' }),
   linearCase('none', { n: 23, k: 6, v: 47, bias: true }, { reduction: 'none', labelSmoothing: 0.1 }),
@@ -259,7 +259,7 @@ const generatorObjectiveCases: Case[] = [
   generatorCase('plain', 50, { n: 21, k: 8, v: 300 }, { seed: 11 }),
   generatorCase('bias, weights', 50, { n: 33, k: 5, v: 129, bias: true }, { seed: 12, step: 3 }, true),
   generatorCase('hot', 40, { n: 9, k: 12, v: 257, bias: true }, { seed: 13, temperature: 2, disallowCorrect: true }),
-  generatorCase('two blocks of rows', 600, { n: 515, k: 3, v: 17 }, { seed: 14 }),
+  generatorCase('three blocks of rows', 600, { n: 515, k: 3, v: 17 }, { seed: 14 }),
   generatorCase('nothing selected', 7, { n: 0, k: 4, v: 10, bias: true }, { seed: 15 }),
   {
     ...generatorCase('bench', 4096, { n: 512, k: 128, v: 30522, bias: true }, { seed: 16 }),

@@ -1,0 +1,76 @@
+// What optimiser kernels share: finding a work item's tensor, chunks of four elements at a time, sums of squares.
+#pragma once
+#include "cuda/kernels/common.cuh"
+#include "cuda/kernels/optimizer_params.h"
+
+namespace duo::cuda {
+
+// The tensor of a work item: the last one whose first item is not behind it. Tensors without items are passed over.
+template <typename Tensor>
+__device__ inline const Tensor& tensorOf(const Tensor* tensors, int count, int64_t item, int64_t Tensor::*first) {
+  int low = 0, high = count;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    (tensors[middle].*first <= item ? low : high) = middle;
+  }
+  return tensors[low];
+}
+
+constexpr int kGroup = 4;  // elements that a thread takes at a time: 16 bytes
+
+// Reads and writes up to four neighbouring elements; what is not there reads as 0.
+struct Lanes {
+  bool vectors;
+  int count;
+
+  __device__ void load(const float* p, float (&x)[kGroup]) const {
+    if (vectors) {
+      const auto v = Vec<float>::load(p);
+#pragma unroll
+      for (int j = 0; j < kGroup; ++j) x[j] = v[j];
+    } else {
+#pragma unroll
+      for (int j = 0; j < kGroup; ++j) x[j] = j < count ? p[j] : 0.f;
+    }
+  }
+  __device__ void store(float* p, const float (&x)[kGroup]) const { storeAs<float>(p, x); }
+
+  template <typename T>
+  __device__ void storeAs(T* p, const float (&x)[kGroup]) const {
+    if (vectors) {
+      Vec<T, kGroup> v;
+#pragma unroll
+      for (int j = 0; j < kGroup; ++j) v[j] = fromFloat<T>(x[j]);
+      v.store(p);
+    } else {
+#pragma unroll
+      for (int j = 0; j < kGroup; ++j) {
+        if (j < count) p[j] = fromFloat<T>(x[j]);
+      }
+    }
+  }
+  __device__ void storeShadow(ShadowType type, void* shadow, int64_t i, const float (&x)[kGroup]) const {
+    if (type == ShadowType::kFloat16) storeAs(static_cast<f16*>(shadow) + i, x);
+    if (type == ShadowType::kBFloat16) storeAs(static_cast<bf16*>(shadow) + i, x);
+  }
+};
+
+// fn(i, lanes) for the groups of a chunk that are this thread's.
+template <typename Fn>
+__device__ inline void eachGroupOfChunk(int64_t begin, int64_t count, bool vectors, const Fn& fn) {
+  const int64_t end = begin + kDeviceChunk < count ? begin + kDeviceChunk : count;
+  for (int64_t i = begin + int64_t(threadIdx.x) * kGroup; i < end; i += int64_t(blockDim.x) * kGroup) {
+    const int left = int(end - i < kGroup ? end - i : kGroup);
+    fn(i, Lanes{vectors && left == kGroup, left});
+  }
+}
+
+// Squares of floats are exact in double and cannot overflow there.
+__device__ inline double squareSum(const float (&x)[kGroup]) {
+  double sum = 0;
+#pragma unroll
+  for (int j = 0; j < kGroup; ++j) sum += double(x[j]) * double(x[j]);
+  return sum;
+}
+
+}  // namespace duo::cuda

@@ -77,7 +77,7 @@ export function verdictsOf(measured: Measured): Verdict[] {
   atMost('spilt bytes', measured.spillBytes, 0)
   const kind = classOf(kernel)
   if (kind === 'bandwidth' && simulated) {
-    atMost('asked / touched bytes', simulated.askedOverTouched, 1.02)
+    atMost('touched bytes of the op / operands', simulated.touchedOverOperands, 1.02)
     atLeast('share of 16-byte requests', simulated.wideShare, 0.95)
   }
   if (kind === 'bandwidth' || kind === 'other') return verdicts

@@ -163,10 +163,24 @@ function save(report: Report): void {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
   const folder = join(root, 'bench', 'results')
   mkdirSync(folder, { recursive: true })
-  const rounded = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(5)) : value)
-  const rows = report.rows.map((row) => ({ class: classOf(row.kernel), ...row }))
-  const json = { date: new Date().toISOString(), commit, ...report, rows }
-  writeFileSync(join(folder, 'kernels.json'), `${JSON.stringify(json, rounded, 1)}\n`)
+  writeFileSync(join(folder, 'kernels.json'), jsonOf(report, commit))
   writeFileSync(join(folder, 'kernels.md'), markdownOf(report, commit))
   console.log('\nsaved: bench/results/kernels.json, bench/results/kernels.md')
+}
+
+/** A line for each kernel and each gate that is missed. */
+function jsonOf(report: Report, commit: string): string {
+  const line = (value: unknown) =>
+    JSON.stringify(value, (_, v) => (typeof v === 'number' ? Number(v.toPrecision(4)) : v))
+  const rows = report.rows.map(
+    ({ kernel, family, resources, work, launch, threads, blocksPerMultiprocessor, ...row }) =>
+      line({
+        ...{ kernel, family, class: classOf(kernel), resources, dynamicShared: launch?.dynamicShared ?? null },
+        ...{ threads, blocksPerMultiprocessor, work, loops: row.loops, simulated: row.simulated },
+      }),
+  )
+  const missed = report.verdicts.filter((v) => !v.meets).map(line)
+  const { compiler, machineCode, unreached } = report
+  const head = line({ date: new Date().toISOString(), commit, compiler, machineCode, unreached }).slice(0, -1)
+  return `${head},\n"kernels":[\n${rows.join(',\n')}\n],\n"missed":[\n${missed.join(',\n')}\n]}\n`
 }

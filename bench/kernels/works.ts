@@ -471,10 +471,10 @@ export const works: readonly Work[] = [
   ...floatDTypes.flatMap((dtype) =>
     [...elementwise(dtype), ...norms(dtype), ...exactAttention(dtype), ...decoding(dtype)].map(named(dtype)),
   ),
-  ...exactProducts,
   ...sixteenBit.flatMap((dtype) =>
     [...products(dtype), ...tensorAttention(dtype), unalignedAttention(dtype)].map(named(dtype)),
   ),
+  ...exactProducts,
   ...floatDTypes.flatMap((dtype) => gemm(dtype).map(named(dtype))),
   {
     name: 'scale',

@@ -20,6 +20,9 @@ unsigned blocksOf(const TensorArg& x) {
   return blocksFor((x.count() + each - 1) / each, kThreads);
 }
 
+// Of eight elements, or of one.
+int64_t groupsOf(int64_t count, bool eights) { return eights ? (count + 7) / 8 : count; }
+
 // Gates count from relu, activations from none.
 int32_t actOf(const OpCall& call) { return int32_t(call.integer("kind")) + 1; }
 
@@ -45,8 +48,11 @@ void gated(Launch& launch) {
   const TensorArg &gate = launch.call.in("gate"), &linear = launch.call.in("linear"), &y = launch.call.out("y");
   const int64_t count = y.count();
   if (count == 0) return;
-  launch.run(kernelName("gated", gate.dtype), {blocksFor(count, kThreads)}, kThreads, 0, gate.data, linear.data, y.data,
-             walkOf(gate.dims, gate.strides), walkOf(linear.dims, linear.strides), count, actOf(launch.call));
+  const Walk gates = walkOf(gate.dims, gate.strides), linears = walkOf(linear.dims, linear.strides);
+  const bool eights = aligned({y.data}) && liesInEights(gates, gate.data, gate.dtype) &&
+                      liesInEights(linears, linear.data, linear.dtype);
+  launch.run(kernelName("gated", gate.dtype), {blocksFor(groupsOf(count, eights), kThreads)}, kThreads, 0, gate.data,
+             linear.data, y.data, gates, linears, count, eights, actOf(launch.call));
 }
 
 void gatedBwd(Launch& launch) {
@@ -54,9 +60,13 @@ void gatedBwd(Launch& launch) {
   const TensorArg &gate = call.in("gate"), &linear = call.in("linear"), &dY = call.in("dY");
   const int64_t count = dY.count();
   if (count == 0) return;
-  launch.run(kernelName("gatedBwd", gate.dtype), {blocksFor(count, kThreads)}, kThreads, 0, gate.data, linear.data,
-             dY.data, call.out("dGate").data, call.out("dLinear").data, walkOf(gate.dims, gate.strides),
-             walkOf(linear.dims, linear.strides), walkOf(dY.dims, dY.strides), count, actOf(call));
+  const TensorArg &dGate = call.out("dGate"), &dLinear = call.out("dLinear");
+  const Walk gates = walkOf(gate.dims, gate.strides), linears = walkOf(linear.dims, linear.strides),
+             given = walkOf(dY.dims, dY.strides);
+  const bool eights = aligned({dGate.data, dLinear.data}) && liesInEights(gates, gate.data, gate.dtype) &&
+                      liesInEights(linears, linear.data, linear.dtype) && liesInEights(given, dY.data, dY.dtype);
+  launch.run(kernelName("gatedBwd", gate.dtype), {blocksFor(groupsOf(count, eights), kThreads)}, kThreads, 0, gate.data,
+             linear.data, dY.data, dGate.data, dLinear.data, gates, linears, given, count, eights, actOf(call));
 }
 
 }  // namespace launchers

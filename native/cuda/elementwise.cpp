@@ -5,6 +5,7 @@
 #include "cuda/convert.h"
 #include "cuda/kernels.h"
 #include "cuda/launch.h"
+#include "cuda/tuning.h"
 #include "cuda/walk.h"
 
 namespace duo::cuda {
@@ -42,7 +43,9 @@ void convert(Launch& launch, const TensorArg& from, void* to, DType type) {
   if (from.dtype == type && isDense(walk)) return launch.copy(to, from.data, size_t(count) * sizeOf(type));
   const std::string kernel =
       from.dtype == type ? sized("copy", type) : kernelName(kernelName("cast", from.dtype).c_str(), type);
-  launch.run(kernel, {blocksFor(count, kThreads)}, kThreads, 0, from.data, to, walk, count);
+  const bool eights = liesInEights(walk, from.data, from.dtype) && aligned(to, 8 * sizeOf(type) < 16 ? 8 : 16);
+  launch.run(kernel, {blocksFor(eights ? ceilDivide(count, 8) : count, kThreads)}, kThreads, 0, from.data, to, walk,
+             count, eights);
 }
 
 namespace launchers {

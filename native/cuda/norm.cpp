@@ -11,30 +11,8 @@
 namespace duo::cuda {
 namespace {
 
-constexpr int64_t kColumns = 8;  // that a thread takes at a time
-
 // One group of columns a thread, so that a row stays in registers.
-unsigned threadsFor(int64_t columns) {
-  return unsigned(std::clamp<int64_t>(roundUpTo(ceilDivide(columns, kColumns), 32), 32, kNormThreads));
-}
-
-// Collects operands, and whether all of them, with their rows, lie at 16 bytes.
-class Operands16 {
- public:
-  explicit Operands16(int64_t columns) : vectors_(columns % kColumns == 0) {}
-  void* add(bool present, const TensorArg& arg) {
-    if (!present) return nullptr;
-    vectors_ = vectors_ && reinterpret_cast<uintptr_t>(arg.data) % 16 == 0;
-    for (int d = 0; d + 1 < arg.dims.rank(); ++d) {
-      vectors_ = vectors_ && (arg.dims[d] == 1 || arg.strides[d] % kColumns == 0);
-    }
-    return arg.data;
-  }
-  bool vectors() const { return vectors_; }
-
- private:
-  bool vectors_;
-};
+unsigned threadsFor(int64_t columns) { return threadsForColumns(columns, kNormThreads); }
 
 NormParams paramsOf(const OpCall& call, int64_t rows, int64_t columns) {
   const Dropout dropout(call);

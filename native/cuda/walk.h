@@ -1,8 +1,11 @@
 // Walks over tensors, from their dimensions and strides.
 #pragma once
+#include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <span>
 
+#include "core/dtype.h"
 #include "core/shape.h"
 #include "cuda/kernels/walk.h"
 
@@ -19,5 +22,17 @@ Dims broadcastStrides(const Dims& dims, const Dims& strides, const Dims& to);
 
 // Whether the elements lie one after another.
 inline bool isDense(const Walk& walk) { return walk.rank == 0 || (walk.rank == 1 && walk.strides[0] == 1); }
+
+// Whether eight elements from a multiple of eight on lie one after another, for vectors of up to 16 bytes; but for the
+// last ones of a dense tensor.
+inline bool liesInEights(const Walk& walk, const void* data, DType dtype) {
+  if (walk.rank == 0 || walk.strides[walk.rank - 1] != 1) return false;
+  if (reinterpret_cast<uintptr_t>(data) % std::min<size_t>(16, 8 * sizeOf(dtype)) != 0) return false;
+  if (walk.rank > 1 && walk.dims[walk.rank - 1] % 8 != 0) return false;
+  for (int d = 0; d + 1 < walk.rank; ++d) {
+    if (walk.strides[d] % 8 != 0) return false;
+  }
+  return true;
+}
 
 }  // namespace duo::cuda

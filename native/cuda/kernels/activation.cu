@@ -1,5 +1,6 @@
 // Functions of one variable and gated products, memory-bound: 16 bytes at a time where operands are dense and aligned.
 #include "cuda/kernels/activation.cuh"
+#include "cuda/kernels/columns.cuh"
 #include "cuda/kernels/common.cuh"
 #include "cuda/kernels/walk.cuh"
 
@@ -92,27 +93,51 @@ __device__ void unaryBwd(const T* at, const T* dY, T* dX, int64_t count, bool ve
   });
 }
 
+// fn(i, n, whole): elements i … i + n − 1, which lie one after another: eight (`eights`, and fewer at the end), or one.
+template <typename Fn>
+__device__ void eachGroup(int64_t count, bool eights, const Fn& fn) {
+  const int each = eights ? kColumns : 1;
+  for (int64_t i = globalThread() * each; i < count; i += globalThreads() * each) {
+    const int n = int(count - i < each ? count - i : each);
+    fn(i, n, n == kColumns);
+  }
+}
+
 // y = act(gate) · linear; results are dense
 template <typename T>
 __device__ void gated(const T* gate, const T* linear, T* y, const Walk& gateWalk, const Walk& linearWalk, int64_t count,
-                      Act act) {
+                      bool eights, Act act) {
   const bool small = count < (int64_t(1) << 31);
-  for (int64_t i = globalThread(); i < count; i += globalThreads()) {
-    const float g = toFloat(gate[offsetOf(gateWalk, i, small)]), l = toFloat(linear[offsetOf(linearWalk, i, small)]);
-    y[i] = fromFloat<T>(activate(act, g) * l);
-  }
+  eachGroup(count, eights, [&](int64_t i, int n, bool whole) {
+    float g[kColumns], l[kColumns];
+    loadColumns(gate + offsetOf(gateWalk, i, small), whole, n, g);
+    loadColumns(linear + offsetOf(linearWalk, i, small), whole, n, l);
+#pragma unroll
+    for (int j = 0; j < kColumns; ++j) {
+      if (j < n) g[j] = activate(act, g[j]) * l[j];
+    }
+    storeColumns(y + i, whole, n, g);
+  });
 }
 
 template <typename T>
 __device__ void gatedBwd(const T* gate, const T* linear, const T* dY, T* dGate, T* dLinear, const Walk& gateWalk,
-                         const Walk& linearWalk, const Walk& dYWalk, int64_t count, Act act) {
+                         const Walk& linearWalk, const Walk& dYWalk, int64_t count, bool eights, Act act) {
   const bool small = count < (int64_t(1) << 31);
-  for (int64_t i = globalThread(); i < count; i += globalThreads()) {
-    const float g = toFloat(gate[offsetOf(gateWalk, i, small)]), l = toFloat(linear[offsetOf(linearWalk, i, small)]);
-    const float d = toFloat(dY[offsetOf(dYWalk, i, small)]);
-    dGate[i] = fromFloat<T>(d * l * activateGrad(act, g));
-    dLinear[i] = fromFloat<T>(d * activate(act, g));
-  }
+  eachGroup(count, eights, [&](int64_t i, int n, bool whole) {
+    float g[kColumns], l[kColumns], d[kColumns];
+    loadColumns(gate + offsetOf(gateWalk, i, small), whole, n, g);
+    loadColumns(linear + offsetOf(linearWalk, i, small), whole, n, l);
+    loadColumns(dY + offsetOf(dYWalk, i, small), whole, n, d);
+#pragma unroll
+    for (int j = 0; j < kColumns; ++j) {
+      if (j >= n) continue;
+      l[j] = d[j] * l[j] * activateGrad(act, g[j]);
+      d[j] *= activate(act, g[j]);
+    }
+    storeColumns(dGate + i, whole, n, l);
+    storeColumns(dLinear + i, whole, n, d);
+  });
 }
 
 }  // namespace
@@ -125,12 +150,13 @@ __device__ void gatedBwd(const T* gate, const T* linear, const T* dY, T* dGate, 
     unaryBwd(at, dY, dX, count, vectors, Unary(kind));                                                              \
   }                                                                                                                 \
   extern "C" __global__ void gated_##T(const T* gate, const T* linear, T* y, Walk gateWalk, Walk linearWalk,        \
-                                       int64_t count, Act act) {                                                    \
-    gated(gate, linear, y, gateWalk, linearWalk, count, act);                                                       \
+                                       int64_t count, bool eights, Act act) {                                       \
+    gated(gate, linear, y, gateWalk, linearWalk, count, eights, act);                                               \
   }                                                                                                                 \
   extern "C" __global__ void gatedBwd_##T(const T* gate, const T* linear, const T* dY, T* dGate, T* dLinear,        \
-                                          Walk gateWalk, Walk linearWalk, Walk dYWalk, int64_t count, Act act) {    \
-    gatedBwd(gate, linear, dY, dGate, dLinear, gateWalk, linearWalk, dYWalk, count, act);                           \
+                                          Walk gateWalk, Walk linearWalk, Walk dYWalk, int64_t count, bool eights,  \
+                                          Act act) {                                                                \
+    gatedBwd(gate, linear, dY, dGate, dLinear, gateWalk, linearWalk, dYWalk, count, eights, act);                   \
   }
 
 DUO_ACTIVATION(f32)

@@ -2,11 +2,10 @@
 //   dS = P∘((dO·Vᵀ)∘Z − dots)     dQ = scale·dS·K     dK = scale·dSᵀ·Q     dV = (P∘Z)ᵀ·dO     dBias = dS
 // Dao 2023, FlashAttention-2, algorithm 2. arXiv:2307.08691
 //
-// Work:   two kernels, so that every sum has one owner and needs no atomics: one owns queries (three products a tile),
-// one
-//         owns keys (four). Scores and dO·Vᵀ are made twice; in return P and dS stay in registers, as a first factor of
-//         the next product. Four warps have 16·kTiles rows each; columns come in blocks, of which one is worked on
-//         while the next arrives (cp.async), in halves of 32 so that their scores leave room for the sums.
+// Work:   two kernels, so that every sum has one owner and needs no atomics: one owns queries (three products a
+//         tile), one owns keys (four). Scores and dO·Vᵀ are made twice; in return P and dS stay in registers, as a
+//         first factor of the next product. Four warps have 16·kTiles rows each; columns come in blocks, of which one
+//         is worked on while the next arrives (cp.async), in halves of 32 so that their scores leave room for the sums.
 // Memory: two operands of the columns twice; of the rows two (keys), or one beside one that is kept in registers
 //         (queries): 64 and 48 KiB.
 // Bytes:  the rows' operands once, the columns' once for each block of rows. 14·D FLOP a score.
@@ -103,13 +102,20 @@ __device__ void attentionBwdKeysTensor(const AttentionParams& p, T* dK, T* dV) {
   if (kBias) Quads::addresses(thread, tiles.bias, warpRow, quadsAt);
   const uint32_t rows = LaneAddress<kSize, kTiles>(thread).ofRows(tiles.rows[0], warpRow);
 
+  // Two tiles of rows leave no registers for where copies are.
+  constexpr bool kAnew = kTiles > 1;
+  RowChunk<kSize> queries(p.q, s.firstQuery, task.head, begin, p.size, thread);
+  RowChunk<kSize> gradients(p.dO, s.firstQuery, task.head, begin, p.size, thread);
   const auto copyBlock = [&](int query, uint32_t buffer) {
-    const auto copy = [&](const AttentionRows& rows, uint32_t to) {
-      copyRows<kSize, kColumns, ColumnPattern>(rows, s.firstQuery, task.head, query, s.queries, p.size,
-                                               to + buffer * Tiles::kBuffer);
+    const auto copy = [&](RowChunk<kSize>& mine, const AttentionRows& rows, uint32_t to) {
+      if constexpr (kAnew)
+        copyRows<kSize, kColumns, ColumnPattern>(rows, s.firstQuery, task.head, query, s.queries, p.size,
+                                                 to + buffer * Tiles::kBuffer);
+      else
+        mine.template copy<kColumns, ColumnPattern>(rows.row, s.queries - query, to + buffer * Tiles::kBuffer);
     };
-    copy(p.q, tiles.columns[0]);
-    copy(p.dO, tiles.columns[1]);
+    copy(queries, p.q, tiles.columns[0]);
+    copy(gradients, p.dO, tiles.columns[1]);
     if (kBias) {
       typename Quads::Copies(p, task.head, distance(query), kRows, kColumns, threadAnew())
           .copy(distance(query), tiles.bias + buffer * Quads::kBytes);
@@ -349,6 +355,8 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
     for (int i = 0; i < p.numBuckets; ++i) mySums[i * kWarp] = 0.f;
   }
 
+  // All of the warp's queries see the keys before this one.
+  const int seen = p.causal ? min(s.keys, task.first + warpRow + s.causalOffset + 1) : s.keys;
   const int distance = -task.first - s.causalOffset;  // of the first key
   uint32_t quadsAt[Quads::kAddresses] = {};
   if (kBias) Quads::addresses(thread, tiles.bias, warpRow, quadsAt);
@@ -424,7 +432,7 @@ __device__ void attentionBwdQueriesTensor(const AttentionParams& p, T* dQ, float
             }
           }
         }
-      } else if (firstKey + 32 > s.keys || (p.causal && firstKey + 31 > task.first + warpRow + s.causalOffset)) {
+      } else if (firstKey + 32 > seen) {
         hideKeys<kTiles, 1>(x, p, s, firstQuery, firstKey + 8 * t);
       }
 #pragma unroll

@@ -41,25 +41,45 @@ struct Narrow<i8> {
   __device__ static i8 from(float x) { return toInteger<i8>(x, -128.0, 127.0); }
 };
 
-template <typename From, typename To>
-__device__ void castStrided(const From* x, To* y, const Walk& walk, int64_t count) {
+// y[i] = fn(x at i), eight elements a thread where they lie one after another (`eights`).
+template <typename From, typename To, typename Fn>
+__device__ void mapStrided(const From* x, To* y, const Walk& walk, int64_t count, bool eights, const Fn& fn) {
+  constexpr int kEach = 8;
   const bool small = count < (int64_t(1) << 31);
-  for (int64_t i = globalThread(); i < count; i += globalThreads()) {
-    y[i] = Narrow<To>::from(widen(x[offsetOf(walk, i, small)]));
+  if (!eights) {
+    for (int64_t i = globalThread(); i < count; i += globalThreads()) y[i] = fn(x[offsetOf(walk, i, small)]);
+    return;
   }
-}
-
-template <typename T>
-__device__ void copyStrided(const T* x, T* y, const Walk& walk, int64_t count) {
-  const bool small = count < (int64_t(1) << 31);
-  for (int64_t i = globalThread(); i < count; i += globalThreads()) y[i] = x[offsetOf(walk, i, small)];
+  for (int64_t i = globalThread() * kEach; i < count; i += globalThreads() * kEach) {
+    const From* from = x + offsetOf(walk, i, small);
+    if (i + kEach <= count) {
+      constexpr int kIn = sizeof(From) == 1 ? kEach : Vec<From>::kCount,
+                    kOut = sizeof(To) == 1 ? kEach : Vec<To>::kCount;
+      To out[kEach];
+#pragma unroll
+      for (int j = 0; j < kEach; j += kIn) {
+        const auto v = Vec<From, kIn>::load(from + j);
+#pragma unroll
+        for (int k = 0; k < kIn; ++k) out[j + k] = fn(v[k]);
+      }
+#pragma unroll
+      for (int j = 0; j < kEach; j += kOut) {
+        Vec<To, kOut> v;
+#pragma unroll
+        for (int k = 0; k < kOut; ++k) v[k] = out[j + k];
+        v.store(y + i + j);
+      }
+    } else {
+      for (int j = 0; i + j < count; ++j) y[i + j] = fn(from[j]);
+    }
+  }
 }
 
 }  // namespace
 
-#define DUO_CAST(From, To)                                                                        \
-  extern "C" __global__ void cast_##From##_##To(const From* x, To* y, Walk walk, int64_t count) { \
-    castStrided(x, y, walk, count);                                                               \
+#define DUO_CAST(From, To)                                                                                     \
+  extern "C" __global__ void cast_##From##_##To(const From* x, To* y, Walk walk, int64_t count, bool eights) { \
+    mapStrided(x, y, walk, count, eights, [](From v) { return Narrow<To>::from(widen(v)); });                  \
   }
 DUO_CAST(f32, f16)
 DUO_CAST(f32, bf16)
@@ -93,12 +113,12 @@ DUO_CAST(i8, i32)
 DUO_CAST(i8, u8)
 
 // The same type: bits stay, whatever they say. By size of an element.
-extern "C" __global__ void copy_4(const uint32_t* x, uint32_t* y, Walk walk, int64_t count) {
-  copyStrided(x, y, walk, count);
+extern "C" __global__ void copy_4(const uint32_t* x, uint32_t* y, Walk walk, int64_t count, bool eights) {
+  mapStrided(x, y, walk, count, eights, [](uint32_t v) { return v; });
 }
-extern "C" __global__ void copy_2(const uint16_t* x, uint16_t* y, Walk walk, int64_t count) {
-  copyStrided(x, y, walk, count);
+extern "C" __global__ void copy_2(const uint16_t* x, uint16_t* y, Walk walk, int64_t count, bool eights) {
+  mapStrided(x, y, walk, count, eights, [](uint16_t v) { return v; });
 }
-extern "C" __global__ void copy_1(const uint8_t* x, uint8_t* y, Walk walk, int64_t count) {
-  copyStrided(x, y, walk, count);
+extern "C" __global__ void copy_1(const uint8_t* x, uint8_t* y, Walk walk, int64_t count, bool eights) {
+  mapStrided(x, y, walk, count, eights, [](uint8_t v) { return v; });
 }

@@ -46,12 +46,17 @@ struct alignas(N * sizeof(T)) Vec {
   __device__ const T& operator[](int i) const { return values[i]; }
   __device__ static Vec load(const T* p) { return *reinterpret_cast<const Vec*>(p); }
   __device__ void store(T* p) const {
+    // Left to the compiler, elements that are made one by one may also be written one by one.
     if constexpr (sizeof(Vec) == 16) {
-      // Left to the compiler, elements that are made one by one may also be written one by one.
       uint32_t words[4];
       memcpy(words, values, sizeof(words));
       asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};\n" ::"l"(__cvta_generic_to_global(p)), "r"(words[0]),
                    "r"(words[1]), "r"(words[2]), "r"(words[3])
+                   : "memory");
+    } else if constexpr (sizeof(Vec) == 8) {
+      uint32_t words[2];
+      memcpy(words, values, sizeof(words));
+      asm volatile("st.global.v2.b32 [%0], {%1, %2};\n" ::"l"(__cvta_generic_to_global(p)), "r"(words[0]), "r"(words[1])
                    : "memory");
     } else {
       *reinterpret_cast<Vec*>(p) = *this;

@@ -85,6 +85,8 @@ class Device {
   }
 }
 
+/** @internal */
+export { withDevice } from './native/devices.ts'
 export type { Device }
 
 const opened = new Map<number, Device>()

@@ -40,7 +40,7 @@ export async function* assistedSearch(
     const guesses = await draft.propose(active, Math.min(most, run.maxLength - 1 - longest))
     const positions = active.map((sequence, i) => positionsOf(sequence, guesses[i] as ArrayLike<number>))
     const before = active.map(({ length }) => length)
-    const values = await read(queued(() => check(run, state, positions, first ? 0 : 1, recorder)))
+    const values = await read(queued(state, () => check(run, state, positions, first ? 0 : 1, recorder)))
     const taken = await take(run, positions, values.ids as Int32Array)
     recorder.record(values, placesOf(run, positions, taken))
     yield tokensSince(active, before)

@@ -30,7 +30,7 @@ export async function beamSearch(run: Run, state: DecoderState): Promise<FoundBe
   for (let length = promptLength + 1; active.length > 0; length++) {
     run.signal?.throwIfAborted()
     const rows = active.flatMap(rowsOf)
-    const values = await read(queued(() => queueStep(run, steps, active, rows)))
+    const values = await read(queued(state, () => queueStep(run, steps, active, rows)))
     steps.record(values, rows)
     const exhausted = stopping.exhausted(length)
     const going: BeamSentence[] = []

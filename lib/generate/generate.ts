@@ -156,7 +156,7 @@ function startDecoding(
 ): DecoderState {
   run.signal?.throwIfAborted()
   const rows = Array.from({ length: encoder.batch * perSentence }, (_, row) => Math.floor(row / perSentence))
-  const { state } = queued(() => ({
+  const { state } = queued(model, () => ({
     state: model.startDecoding(encoder, { rows: rows.length, length: run.maxLength, promptPadding }),
   }))
   try {

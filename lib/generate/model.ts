@@ -1,3 +1,4 @@
+import type { DeviceName } from '../device.ts'
 import type { Tensor } from '../tensor.ts'
 import type { GenerationDefaults } from './defaults.ts'
 
@@ -23,6 +24,8 @@ export interface DecoderCapacity {
 
 /** An encoder-decoder that text can be generated from. */
 export interface GenerativeModel {
+  /** Where it computes. */
+  readonly device: DeviceName
   readonly vocabSize: number
   readonly generationConfig: GenerationDefaults
   /** Queues the encoder and makes a decoder with one row for each sentence and nothing fed to it. */
@@ -35,6 +38,7 @@ export interface GenerativeModel {
  * they do not `keep`.
  */
 export interface DecoderState {
+  readonly device: DeviceName
   /**
    * Feeds each row its next tokens, any number from 1, and computes the logits of what follows.
    *

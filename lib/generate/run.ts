@@ -1,4 +1,5 @@
 import { noGrad } from '../autograd/grad-mode.ts'
+import { type DeviceName, withDevice } from '../device.ts'
 import { scope } from '../scope.ts'
 import type { Tensor } from '../tensor.ts'
 import type { GenerationConfig } from './config.ts'
@@ -31,9 +32,9 @@ export interface Found {
   readonly logits: readonly StepScores[] | null
 }
 
-/** Runs synchronous code of a step without a tape; of the tensors made in it, those returned stay. */
-export function queued<T>(fn: () => T): T {
-  return noGrad(() => scope(fn))
+/** Runs synchronous code of a step on a model's device, without a tape; of the tensors made in it, those returned stay. */
+export function queued<T>({ device }: { readonly device: DeviceName }, fn: () => T): T {
+  return withDevice(device, () => noGrad(() => scope(fn)))
 }
 
 /** Reads tensors, all with one wait, and gives their memory back. */

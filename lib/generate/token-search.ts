@@ -27,7 +27,7 @@ export async function* tokenSearch(
   while (active.length > 0) {
     run.signal?.throwIfAborted()
     const values = await read(
-      queued(() => steps.queue(active, (scores) => ({ ids: choose(scores, run, steps.count, active) }))),
+      queued(state, () => steps.queue(active, (scores) => ({ ids: choose(scores, run, steps.count, active) }))),
     )
     const tokens = values.ids as Int32Array
     steps.record(values, active)

@@ -1,5 +1,6 @@
 import type { KeyMap } from '../checkpoint/names.ts'
 import type { SafetensorsFile } from '../checkpoint/safetensors.ts'
+import type { DeviceName } from '../device.ts'
 import { type DType, isFloat } from '../dtype.ts'
 import { CheckpointError } from '../errors.ts'
 import { type Init, type ParameterSource, RandomSource } from '../nn/index.ts'
@@ -14,6 +15,7 @@ export interface CheckpointSourceOptions {
   readonly head: RegExp | null
   /** Of those random numbers. */
   readonly seed: number
+  readonly device: DeviceName
 }
 
 /** Parameters out of a file, whichever of their names it uses. */
@@ -27,7 +29,7 @@ export class CheckpointSource implements ParameterSource {
     private readonly file: SafetensorsFile,
     private readonly options: CheckpointSourceOptions,
   ) {
-    this.#random = new RandomSource(options.seed)
+    this.#random = new RandomSource(options.seed, options.device)
   }
 
   has(path: string): boolean {
@@ -81,7 +83,7 @@ export class CheckpointSource implements ParameterSource {
   /** The largest |difference| between a tensor of the file and one of the same shape. */
   async #differenceFrom(name: string, other: Tensor): Promise<number> {
     using difference = scope(() => {
-      const own = this.file.load(name, { dtype: other.dtype })
+      const own = this.file.load(name, { dtype: other.dtype, device: other.device })
       return ops.max(ops.abs(ops.sub(own, other.detach())))
     })
     return difference.item()
@@ -107,6 +109,6 @@ export class CheckpointSource implements ParameterSource {
       )
     }
     this.#used.add(name)
-    return this.file.load(name, { dtype: this.options.dtype })
+    return this.file.load(name, { dtype: this.options.dtype, device: this.options.device })
   }
 }

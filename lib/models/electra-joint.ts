@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { type DeviceName, withDevice } from '../device.ts'
 import { DataError, ShapeError } from '../errors.ts'
 import * as ops from '../ops/index.ts'
 import { scope } from '../scope.ts'
@@ -30,6 +31,8 @@ export interface ElectraJointOptions {
   readonly genWeight?: number
   /** Of the initial parameters. @default 0 */
   readonly seed?: number
+  /** Where both networks compute. @default the default device */
+  readonly device?: DeviceName | 'auto'
 }
 
 export interface ElectraJointLoadOptions extends ElectraJointOptions, PretrainedOptions {
@@ -113,10 +116,12 @@ export class ElectraForJointPreTraining {
   ): ElectraForJointPreTraining {
     const { sharing = 'embeddings', seed = 0 } = options
     if (generator) expectShareable(generator, discriminator, sharing)
-    const second = new ElectraForPreTraining(discriminator, { seed })
+    const where = options.device === undefined ? {} : { device: options.device }
+    const second = new ElectraForPreTraining(discriminator, { seed, ...where })
     if (!generator) return new ElectraForJointPreTraining(null, second, options)
     const first = new ElectraForMaskedLM(generator, {
       ...sharedWith(second, sharing),
+      ...where,
       seed: seed + 1,
       firstSite: second.nextSite,
     })
@@ -210,7 +215,7 @@ export class ElectraForJointPreTraining {
   forward(inputs: ElectraJointInputs): ElectraJointOutput {
     const random = { ...this.#random }
     this.#random.step++
-    return scope(() => this.#step(inputs, random))
+    return withDevice(this.discriminator.device, () => scope(() => this.#step(inputs, random)))
   }
 
   #step(inputs: ElectraJointInputs, random: RandomState): ElectraJointOutput {

@@ -16,7 +16,6 @@ import {
 } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
 import { Packing } from '../packing.ts'
-import { scope } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
 import type { ConfigJson } from './config.ts'
 import { type ElectraConfig, parseElectraConfig } from './electra-config.ts'
@@ -334,7 +333,7 @@ export class ElectraModel extends Electra {
 
   forward(inputs: ElectraInputs): ElectraModelOutput {
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const { rows, hidden, seen } = this.trunk.forward(this.trunk.pack(this.constructor.name, inputs, noMasked), run)
       return { lastHiddenState: rows.unpack(hidden), ...seen }
     })
@@ -389,7 +388,7 @@ export class ElectraForPreTraining extends ElectraWithHead {
   /** @returns logits (B, T), positive where a token looks replaced; zeros where attentionMask is 0. */
   forward(inputs: ElectraForPreTrainingInputs): ClassifierOutput & ElectraSeen {
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const { rows, hidden, seen } = this.encode(inputs, run, noMasked)
       const logits = this.logits(hidden)
       const { batch, maxLength, index } = rows.packing
@@ -447,7 +446,7 @@ export class ElectraForMaskedLM extends ElectraWithHead {
   forward(inputs: ElectraForMaskedLMInputs): ElectraMaskedLMOutput {
     const op = this.constructor.name
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const labels = inputs.labels ? tokenLabels(op, inputs.labels, shapeOf(op, inputs), this.config.vocabSize) : null
       const { rows, hidden, seen } = this.encode(inputs, run, (i) => labels !== null && labels.data[i] !== ignored)
       const wanted = inputs.outputLogits ?? labels === null
@@ -508,7 +507,7 @@ export class ElectraForSequenceClassification extends ElectraWithHead {
   forward(inputs: ElectraClassifierInputs): ClassifierOutput & ElectraSeen {
     const op = this.constructor.name
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const length = shapeOf(op, inputs)[1] as number
       const encoded = this.encode(inputs, run, (i) => i % length === 0)
       const { packing } = encoded.rows
@@ -545,7 +544,7 @@ export class ElectraForTokenClassification extends ElectraWithHead {
   forward(inputs: ElectraTokenInputs): ClassifierOutput & ElectraSeen {
     const op = this.constructor.name
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const labels = inputs.labels ? tokenLabels(op, inputs.labels, shapeOf(op, inputs), this.config.numLabels) : null
       const { rows, hidden, seen } = this.encode(inputs, run, (i) => labels !== null && labels.data[i] !== ignored)
       const logits = this.#classifier.forward(this.#dropout.forward(hidden, rows.packing, run.pass))
@@ -565,7 +564,7 @@ export class ElectraForQuestionAnswering extends ElectraWithHead {
 
   forward(inputs: ElectraInputs & SpanInputs): SpanOutput & ElectraSeen {
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const { rows, hidden, seen } = this.encode(inputs, run, () => inputs.outputMasked ?? true)
       return { ...spanOutput(this.constructor.name, this.#outputs.forward(hidden), rows, inputs), ...seen }
     })
@@ -608,7 +607,7 @@ export class ElectraForMultipleChoice extends ElectraWithHead {
   forward(inputs: ElectraMultipleChoiceInputs): ClassifierOutput & ElectraSeen {
     const op = this.constructor.name
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const { shape } = integers(op, 'inputIds', inputs.inputIds, ['batch', 'choices', 'length'])
       const [batch, choices, length] = shape as [number, number, number]
       const flat = (name: 'inputIds' | 'attentionMask' | 'tokenTypeIds') => {

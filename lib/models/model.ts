@@ -3,10 +3,11 @@ import { openWeights, readJson } from '../checkpoint/model-folder.ts'
 import type { KeyMap } from '../checkpoint/names.ts'
 import { type ResolveOptions, resolveModelFolder } from '../checkpoint/resolve.ts'
 import { type SaveFolderOptions, saveFolder } from '../checkpoint/save-folder.ts'
-import { device } from '../device.ts'
+import { type DeviceName, device, withDevice } from '../device.ts'
 import type { DType } from '../dtype.ts'
 import { ConfigError, describe } from '../errors.ts'
 import { ParameterBuilder, type Pass, RandomSource } from '../nn/index.ts'
+import { scope } from '../scope.ts'
 import type { Tensor } from '../tensor.ts'
 import { CheckpointSource } from './checkpoint-source.ts'
 import type { ConfigJson } from './config.ts'
@@ -14,6 +15,8 @@ import type { ConfigJson } from './config.ts'
 export interface ModelOptions {
   /** Of the initial parameters. @default 0 */
   readonly seed?: number
+  /** Where the model computes. @default the default device */
+  readonly device?: DeviceName | 'auto'
   /** Number of the first place that draws random numbers, where another model of the step has those below. @default 0 */
   readonly firstSite?: number
   /** @internal Where parameters come from, instead. */
@@ -22,7 +25,7 @@ export interface ModelOptions {
 
 export interface PretrainedOptions extends Omit<ResolveOptions, 'weights'> {
   /** @default 'auto' */
-  readonly device?: Parameters<typeof device>[0]
+  readonly device?: DeviceName | 'auto'
   /** How weights are held; 16-bit ones are for inference, and computed with in float32. @default 'float32' */
   readonly dtype?: 'float32' | 'float16' | 'bfloat16'
   /** Of a head that the checkpoint does not have. @default 0 */
@@ -83,7 +86,8 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
 
   constructor(config: C, options: ModelOptions = {}) {
     this.config = config
-    this.build = options.build ?? ParameterBuilder.from(new RandomSource(options.seed ?? 0), options.firstSite)
+    const on = options.device && device(options.device).name
+    this.build = options.build ?? ParameterBuilder.from(new RandomSource(options.seed ?? 0, on), options.firstSite)
   }
 
   /** Whether dropout is on: yes after construction, no after `fromPretrained`. */
@@ -118,6 +122,11 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
 
   parameters(): Tensor[] {
     return [...this.build.parameters.values()]
+  }
+
+  /** Where the parameters lie, and all that the model computes. */
+  get device(): DeviceName {
+    return this.build.device
   }
 
   numParameters(): number {
@@ -190,6 +199,11 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
   /** @internal Reads what a class keeps beside config and weights. */
   async readFolder(_folder: string): Promise<void> {}
 
+  /** Runs a pass: a scope whose tensors are made where the parameters lie. */
+  protected scope<T>(fn: () => T): T {
+    return withDevice(this.device, () => scope(fn))
+  }
+
   /** What the layers of the next forward pass share. */
   protected nextPass(): Pass {
     const pass = { training: this.#training, ...this.#random }
@@ -238,7 +252,13 @@ export async function load<M extends PreTrainedModel<C>, C extends { readonly js
   const configFile = await readJson(folder, 'config.json')
   const config = Model.family.parseConfig({ ...configFile.value, ...overrides })
   using file = await openWeights(folder)
-  const source = new CheckpointSource(file, { names: Model.family.names, dtype, head: Model.head, seed })
+  const source = new CheckpointSource(file, {
+    names: Model.family.names,
+    dtype,
+    head: Model.head,
+    seed,
+    device: on.name,
+  })
   const build = ParameterBuilder.from(source, part?.firstSite)
   try {
     const settled = await Model.family.settle(config, source)

@@ -1,3 +1,4 @@
+import type { DeviceName } from '../device.ts'
 import { StateError } from '../errors.ts'
 import type { DecoderCapacity, DecoderState } from '../generate/index.ts'
 import type { AttentionContext } from '../nn/index.ts'
@@ -89,6 +90,10 @@ export class T5Decoding implements DecoderState {
     })
     const last = wanted === 'last' && ids.length > rows.length ? ops.gatherRows(h, lastRows(counts)) : h
     return this.model.logits(this.#decoder.finalNorm.forward(last))
+  }
+
+  get device(): DeviceName {
+    return this.model.device
   }
 
   select(rows: readonly number[]): void {

@@ -1,7 +1,6 @@
 import { DataError } from '../errors.ts'
 import { Dropout, Linear, normal } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
-import { scope } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
 import {
   type ClassifierOutput,
@@ -61,7 +60,7 @@ export class T5ForSequenceClassification extends T5Model {
   forward(inputs: T5ClassifierInputs): ClassifierOutput & T5Seen {
     const op = this.constructor.name
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const encoded = this.trunk.encode(op, inputs, run)
       const ids = idsOf(op, inputs)
       const rows = rowsOf(ids, upToLastEnd(op, ids, this.config.eosTokenId))
@@ -121,7 +120,7 @@ export class T5ForTokenClassification extends T5Model {
   forward(inputs: T5TokenInputs): ClassifierOutput {
     const op = this.constructor.name
     const run = this.nextRun({})
-    return scope(() => {
+    return this.scope(() => {
       const { shape } = idsOf(op, inputs)
       const labels = inputs.labels ? tokenLabels(op, inputs.labels, shape, this.config.numLabels) : null
       const keeps = (i: number) => labels !== null && labels.data[i] !== ignored
@@ -149,7 +148,7 @@ export class T5ForQuestionAnswering extends T5Model {
   forward(inputs: T5EncoderInputs & OutputOptions & SpanInputs): SpanOutput & T5Seen {
     const op = this.constructor.name
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const encoded = this.trunk.encode(op, inputs, run)
       const ids = idsOf(op, inputs)
       const { attentionMask, outputMasked = true } = inputs

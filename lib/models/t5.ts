@@ -24,7 +24,6 @@ import {
 } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
 import { Packing } from '../packing.ts'
-import { scope } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
 import type { ConfigJson } from './config.ts'
 import { ignored } from './heads.ts'
@@ -536,7 +535,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
   /** Runs the encoder alone: several decodings, or the steps of one, read its result. The caller disposes of `hidden`. */
   encode(inputs: T5EncoderInputs): T5Encoded {
     const run = this.nextRun({})
-    return scope(() => {
+    return this.scope(() => {
       const { hidden, rows } = this.trunk.encode(this.constructor.name, inputs, run)
       return { hidden, rows }
     })
@@ -548,7 +547,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
   forward(inputs: T5Inputs): T5Output {
     const op = this.constructor.name
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const encoded = this.#encoded(op, inputs, run)
       const { ids, labels, rows } = this.#targets(op, inputs, encoded)
       const decoded = { rows, ...this.trunk.decode(ids, rows, encoded, run) }
@@ -631,7 +630,7 @@ export class T5EncoderModel extends T5Model {
 
   forward(inputs: T5EncoderInputs & OutputOptions): T5EncoderOutput {
     const run = this.nextRun(inputs)
-    return scope(() => {
+    return this.scope(() => {
       const { hidden, rows, seen } = this.trunk.encode(this.constructor.name, inputs, run)
       return {
         lastHiddenState: rows.unpack(hidden),

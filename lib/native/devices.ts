@@ -28,6 +28,17 @@ export function deviceNumber(name: DeviceName | undefined): number {
   return name === undefined ? defaultNumber : openDevice(name)
 }
 
+/** @internal Runs synchronous code whose tensors are made on a device, where it does not say which. */
+export function withDevice<T>(name: DeviceName, fn: () => T): T {
+  const before = defaultNumber
+  defaultNumber = openDevice(name)
+  try {
+    return fn()
+  } finally {
+    defaultNumber = before
+  }
+}
+
 /** @internal */
 export function setDefaultNumber(number: number): void {
   defaultNumber = number

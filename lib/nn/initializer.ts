@@ -1,3 +1,4 @@
+import type { DeviceName } from '../device.ts'
 import { Tensor } from '../tensor.ts'
 import type { Init, ParameterSource } from './parameters.ts'
 
@@ -6,20 +7,23 @@ import type { Init, ParameterSource } from './parameters.ts'
  */
 export class RandomSource implements ParameterSource {
   readonly #seed: number
+  readonly #options: { readonly device?: DeviceName }
 
-  constructor(seed = 0) {
+  /** @param device where they are made. @default the default device */
+  constructor(seed = 0, device?: DeviceName) {
     this.#seed = seed
+    this.#options = device === undefined ? {} : { device }
   }
 
   load(path: string, shape: readonly number[], init: Init): Tensor {
-    if (init.kind === 'constant') return Tensor.full(shape, init.value)
+    if (init.kind === 'constant') return Tensor.full(shape, init.value, this.#options)
     const size = shape.reduce((product, n) => product * n, 1)
     const values = gaussian(size, init.std, generator(this.#seed, path))
     if (init.zeroRow !== undefined) {
       const columns = shape[1] as number
       values.fill(0, init.zeroRow * columns, (init.zeroRow + 1) * columns)
     }
-    return Tensor.from(values, { shape })
+    return Tensor.from(values, { shape, ...this.#options })
   }
 }
 

@@ -17,7 +17,8 @@ export class LinearWeight implements Disposable {
   /** What a product with x (…, inputs) reads. */
   for(x: Tensor): Tensor | PackedWeight {
     const rows = x.size / (this.tensor.shape[1] as number)
-    if (!inInference() || rows < leastRows || this.tensor.dtype !== 'float32') return this.tensor
+    const pays = rows >= leastRows && this.tensor.dtype === 'float32' && this.tensor.device === 'cpu'
+    if (!inInference() || !pays) return this.tensor
     this.#packed ??= new PackedWeight(this.tensor, { transpose: true })
     return this.#packed
   }

@@ -1,3 +1,4 @@
+import type { DeviceName } from '../device.ts'
 import { IndexError } from '../errors.ts'
 import { concat } from '../ops/index.ts'
 import { keep } from '../scope.ts'
@@ -70,6 +71,11 @@ export class ParameterBuilder {
   /** Parameters by path, in the order they were made in. */
   get parameters(): ReadonlyMap<string, Tensor> {
     return this.#assembly.parameters
+  }
+
+  /** Where the parameters lie: all on one device. */
+  get device(): DeviceName {
+    return this.#assembly.parameters.values().next().value?.device ?? 'cpu'
   }
 
   parameter(name: string, shape: readonly number[], init: Init): Tensor {

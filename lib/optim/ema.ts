@@ -60,7 +60,7 @@ export class MovingAverages {
 }
 
 function copyOf(tensor: Tensor): Tensor {
-  const copy = keep(Tensor.empty(tensor.shape))
+  const copy = keep(Tensor.empty(tensor.shape, { device: tensor.device }))
   assign(copy, tensor)
   return copy
 }

@@ -1,3 +1,4 @@
+import type { DeviceName } from '../device.ts'
 import { ConfigError } from '../errors.ts'
 import { keep } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
@@ -78,12 +79,17 @@ export abstract class Optimizer {
       seen.add(param)
     }
     this.#shadows = options.shadows ?? new Map()
-    this.skipped = keep(Tensor.zeros([], { dtype: 'int32', device: this.params[0]?.device ?? 'cpu' }))
+    this.skipped = keep(Tensor.zeros([], { dtype: 'int32', device: this.device }))
   }
 
   /** All parameters, in the order of the groups: their positions name the states. */
   get params(): readonly Tensor[] {
     return this.#groups.flatMap((group) => group.params)
+  }
+
+  /** Where the parameters lie: all on one device. */
+  get device(): DeviceName {
+    return this.params[0]?.device ?? 'cpu'
   }
 
   /** State tensors by name, `means.0`, `squares.0`, …, and `skipped`. */

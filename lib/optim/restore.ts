@@ -1,3 +1,4 @@
+import type { DeviceName } from '../device.ts'
 import { native, type Tensor } from '../tensor.ts'
 import { assign } from './assign.ts'
 import type { Optimizer } from './optimizer.ts'
@@ -16,10 +17,10 @@ export interface OptimizerCounts {
 export function restoreOptimizer(
   optimizer: Optimizer,
   { steps, skipped }: OptimizerCounts,
-  load: (name: string) => Tensor,
+  load: (name: string, device: DeviceName) => Tensor,
 ): void {
   for (const [name, tensor] of Object.entries(floatStates(optimizer))) {
-    using saved = load(name)
+    using saved = load(name, tensor.device)
     assign(tensor, saved)
   }
   native.fill(optimizer.skipped, { value: skipped })

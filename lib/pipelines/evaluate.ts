@@ -1,8 +1,10 @@
+import type { DeviceName } from '../device.ts'
 import { queued, read } from '../generate/run.ts'
 import type { Tensor } from '../tensor.ts'
 import type { TaskContext } from './task.ts'
 
 interface Evaluated {
+  readonly device: DeviceName
   readonly training: boolean
   train(mode?: boolean): unknown
 }
@@ -22,7 +24,7 @@ export async function evaluate<K extends string>(
   model.train(false)
   let outputs: Record<K, Tensor>
   try {
-    outputs = queued(forward)
+    outputs = queued(model, forward)
   } finally {
     model.train(training)
   }

@@ -132,7 +132,7 @@ export async function restoreCheckpoint(
   expectSame('states', Object.keys(floatStates(optimizer)).sort().join(), states.names().sort().join())
   await readWeights(folder, model.namedParameters())
   if (averages) await readWeights(join(folder, averagesName), averages.averages)
-  restoreOptimizer(optimizer, saved.optimizer, (name) => states.load(name))
+  restoreOptimizer(optimizer, saved.optimizer, (name, device) => states.load(name, { device }))
   return value
 }
 
@@ -152,7 +152,7 @@ async function readWeights(folder: string, parameters: ReadonlyMap<string, Tenso
   for (const [part, named] of parts) {
     using file = await openWeights(join(folder, part))
     for (const [name, tensor] of named) {
-      using saved = file.load(name, { dtype: 'float32' })
+      using saved = file.load(name, { dtype: 'float32', device: tensor.device })
       assign(tensor, saved)
     }
   }

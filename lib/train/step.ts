@@ -1,3 +1,4 @@
+import { withDevice } from '../device.ts'
 import { DataError } from '../errors.ts'
 import * as ops from '../ops/index.ts'
 import { clipGradNorm, type Optimizer } from '../optim/index.ts'
@@ -49,18 +50,20 @@ export function launchStep<B>(
   { lr, seed = 0, step = 0, maxGradNorm = Infinity, clipStyle = 'torch' }: StepSettings,
 ): LaunchedStep {
   try {
-    return scope(() => {
-      const targets = batches.map((batch) => objective.targets(batch))
-      const totals = totalsOf(objective, targets)
-      const terms = accumulate(objective, batches, { targets, totals, seed, step })
-      const loss = weightedSum(objective, terms)
-      const gradNorm = clipGradNorm(optimizer.params, maxGradNorm, { style: clipStyle })
-      // Nothing times a loss that is not finite is NaN, and makes the sum so.
-      const guard = ops.add(gradNorm, ops.scale(loss, 0))
-      optimizer.step({ lr, norm: guard })
-      const tokens = batches.reduce((sum, batch) => sum + objective.tokens(batch), 0)
-      return new QueuedStep(loss, terms, totals, tokens, gradNorm, guard)
-    })
+    return withDevice(optimizer.device, () =>
+      scope(() => {
+        const targets = batches.map((batch) => objective.targets(batch))
+        const totals = totalsOf(objective, targets)
+        const terms = accumulate(objective, batches, { targets, totals, seed, step })
+        const loss = weightedSum(objective, terms)
+        const gradNorm = clipGradNorm(optimizer.params, maxGradNorm, { style: clipStyle })
+        // Nothing times a loss that is not finite is NaN, and makes the sum so.
+        const guard = ops.add(gradNorm, ops.scale(loss, 0))
+        optimizer.step({ lr, norm: guard })
+        const tokens = batches.reduce((sum, batch) => sum + objective.tokens(batch), 0)
+        return new QueuedStep(loss, terms, totals, tokens, gradNorm, guard)
+      }),
+    )
   } finally {
     for (const tensor of objective.model.namedParameters().values()) {
       tensor.grad?.dispose()

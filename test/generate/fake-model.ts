@@ -19,6 +19,7 @@ export interface FakeOptions {
 }
 
 export class FakeModel implements GenerativeModel {
+  readonly device = 'cpu'
   readonly generationConfig = GenerationDefaults.fromJson({
     eos_token_id: 1,
     pad_token_id: 0,
@@ -68,6 +69,7 @@ export class FakeModel implements GenerativeModel {
 }
 
 class FakeDecoder implements DecoderState {
+  readonly device = 'cpu'
   // What a real decoder holds on the device.
   readonly #cache = keep(Tensor.zeros([3]))
   #rows: { source: number[]; fed: number[] }[]

@@ -1,4 +1,5 @@
 import { noGrad } from '../../autograd/grad-mode.ts'
+import { withDevice } from '../../device.ts'
 import { ConfigError, describe } from '../../errors.ts'
 import type { ElectraForJointPreTraining } from '../../models/index.ts'
 import type { Random } from '../../random.ts'
@@ -94,7 +95,7 @@ function evaluating(model: ElectraForJointPreTraining, run: () => Tensor): Tenso
   const { training } = model.discriminator
   model.eval()
   try {
-    return noGrad(() => scope(run))
+    return withDevice(model.discriminator.device, () => noGrad(() => scope(run)))
   } finally {
     model.train(training)
   }

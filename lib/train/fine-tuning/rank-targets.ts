@@ -43,7 +43,7 @@ export async function rankTargets(
         scope(() => {
           const { logits } = model.forward({ ...batch, outputLogits: true })
           const rows = ops.reshape(logits as Tensor, [part.length * labels.length, -1])
-          return ops.crossEntropy(rows, Tensor.from(batch.labels.data), { reduction: 'none' })
+          return ops.crossEntropy(rows, Tensor.from(batch.labels.data, { device: rows.device }), { reduction: 'none' })
         }),
       )
       columns.push((await losses.data()) as Float32Array)

@@ -1,5 +1,5 @@
 import { ConfigError, describe } from './errors.ts'
-import { type DeviceName, deviceName, openDevice, setDefaultNumber } from './native/devices.ts'
+import { type DeviceName, deviceName, deviceNumber, openDevice, setDefaultNumber } from './native/devices.ts'
 import { addon, type CudaInfo } from './native/load.ts'
 
 export type { CudaInfo, DeviceName }
@@ -92,11 +92,12 @@ export type { Device }
 const opened = new Map<number, Device>()
 
 /**
- * @param name `cuda` is `cuda:0`. 'auto' (the default) is the CPU, as long as not all ops have CUDA kernels.
+ * @param name `cuda` is `cuda:0`; 'auto' is the first CUDA device, or the CPU where there is none, with a warning that says
+ *   once what is missing. @default the default device
  * @throws {DeviceError} when that device cannot be used: it says what is missing.
  */
-export function device(name: DeviceName | 'auto' = 'auto'): Device {
-  const number = openDevice(name)
+export function device(name?: DeviceName | 'auto'): Device {
+  const number = name === undefined ? deviceNumber(undefined) : openDevice(name)
   const known = opened.get(number)
   if (known) return known
   const added = new Device(deviceName(number), number)
@@ -105,7 +106,7 @@ export function device(name: DeviceName | 'auto' = 'auto'): Device {
 }
 
 /** The device of tensors that are made without saying which, on this thread. @default 'cpu' */
-export function setDefaultDevice(name: DeviceName): void {
+export function setDefaultDevice(name: DeviceName | 'auto'): void {
   setDefaultNumber(openDevice(name))
 }
 

@@ -1,4 +1,5 @@
 import type { DownloadProgress } from '../checkpoint/resolve.ts'
+import { computeFlags } from './compute.ts'
 import type { Console } from './console.ts'
 import { choice, flag, integer, only, text, type Values } from './flags.ts'
 
@@ -13,9 +14,8 @@ export const hubFlags = {
 export const modelFlags = {
   tokenizer: text('DIR', "folder or hub id of another tokenizer than the model's"),
   batchSize: integer('N', 'texts that are computed together [8]', 1),
-  device: choice(['auto', 'cpu', 'cuda'], 'where to compute [auto]'),
   dtype: choice(['float32', 'float16', 'bfloat16'], 'how weights are held [float32]'),
-  threads: integer('N', 'threads that arithmetic uses [all cores]', 1),
+  ...computeFlags,
   ...hubFlags,
 }
 

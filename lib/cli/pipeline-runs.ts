@@ -1,5 +1,7 @@
 // What the commands that run a pipeline share.
+
 import type { Pipeline, PipelineTask } from '../pipelines/index.ts'
+import { computeWith } from './compute.ts'
 import { type Console, OutputClosed } from './console.ts'
 import { flag, only, type Values } from './flags.ts'
 import { modelFlags, resolveOptions } from './model-flags.ts'
@@ -22,9 +24,8 @@ export async function loadPipeline<T extends PipelineTask>(
 ): Promise<Pipeline<T>> {
   console.progress(() => `loading ${model}`)
   const { pipeline } = await import('../pipelines/index.ts')
-  const { setThreads } = await import('../device.ts')
-  const { threads, ...options } = only(values, modelFlags)
-  if (threads !== undefined) setThreads(threads)
+  const { device: _device, threads: _threads, ...options } = only(values, modelFlags)
+  await computeWith(values)
   const typed = input.typed ? { batchSize: 1 } : {}
   return pipeline(task, model, { ...typed, ...options, ...resolveOptions(values, console) })
 }

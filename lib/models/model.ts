@@ -24,7 +24,7 @@ export interface ModelOptions {
 }
 
 export interface PretrainedOptions extends Omit<ResolveOptions, 'weights'> {
-  /** @default 'auto' */
+  /** Where the model computes. @default the default device */
   readonly device?: DeviceName | 'auto'
   /** How weights are held; 16-bit ones are for inference, and computed with in float32. @default 'float32' */
   readonly dtype?: 'float32' | 'float16' | 'bfloat16'
@@ -243,7 +243,7 @@ export interface LoadedAsPart<M, C> {
 export async function load<M extends PreTrainedModel<C>, C extends { readonly json: ConfigJson }>(
   Model: ModelClass<M, C>,
   idOrPath: string,
-  { device: where = 'auto', dtype = 'float32', seed = 0, config: overrides, ...resolving }: PretrainedOptions,
+  { device: where, dtype = 'float32', seed = 0, config: overrides, ...resolving }: PretrainedOptions,
   part?: LoadedAsPart<M, C>,
 ): Promise<M> {
   const on = device(where)

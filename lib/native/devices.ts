@@ -9,13 +9,25 @@ let defaultNumber = 0
 
 /** @internal The number of a device, opened on this thread. @throws {DeviceError} that says what is missing for it. */
 export function openDevice(name: DeviceName | 'auto'): number {
-  // Models need every op, and most have no CUDA kernel yet: until all have, auto is the CPU.
-  if (name === 'cpu' || name === 'auto') return 0
+  if (name === 'cpu') return 0
+  if (name === 'auto') return automatic()
   const index = /^cuda(?::(\d+))?$/.exec(String(name))
   if (!index) throw new ConfigError(`device: expected auto, cpu, cuda or cuda:<n>, got ${describe(name)}`)
   const number = 1 + Number(index[1] ?? 0)
   addon.openDevice(number)
   return number
+}
+
+let chosen: number | null = null
+
+/** The first CUDA device, or the CPU where there is none, which is said once. */
+function automatic(): number {
+  if (chosen === null) {
+    const { devices, problem } = addon.cudaInfo()
+    chosen = devices.length > 0 ? openDevice('cuda') : 0
+    if (chosen === 0) process.emitWarning(`device 'auto' is the CPU: ${problem}`)
+  }
+  return chosen
 }
 
 /** @internal */

@@ -59,7 +59,10 @@ describe.skipIf(!hasKernels)('cuda throws a DeviceError that names the cause', (
     expect(lines[0]).toMatch(message)
     expect(lines[1]).toBe('cpu cpu')
     expect(`DeviceError: ${lines[2]}`).toBe(lines[0])
-    expect(stderr).toBe('')
+    const [, warning, ...more] = /Warning: device 'auto' is the CPU: (.*)\n/.exec(stderr) ?? []
+    expect(`DeviceError: ${warning}`).toBe(lines[0])
+    expect(more).toEqual([])
+    expect(stderr.match(/auto/g)).toHaveLength(1)
   })
 
   test('a device beyond the last', () => {
@@ -69,13 +72,13 @@ describe.skipIf(!hasKernels)('cuda throws a DeviceError that names the cause', (
 })
 
 describe.skipIf(!hasKernels)('a device', () => {
-  test('is described, and auto leaves it alone while models cannot run there', () => {
+  test('is described, and is what auto stands for', () => {
     const { lines, stderr } = run(
       `console.log(device('auto').name, device('cuda').name, device('cuda:1').name)
        console.log(JSON.stringify(runtimeInfo().cuda.devices[1]))`,
       { FAKE_CUDA_DEVICES: '2', FAKE_CUDA_MEMORY: '1000000000' },
     )
-    expect(lines[0]).toBe('cpu cuda:0 cuda:1')
+    expect(lines[0]).toBe('cuda:0 cuda:0 cuda:1')
     expect(JSON.parse(lines[1] as string)).toEqual({
       name: 'Fake GPU',
       major: 8,

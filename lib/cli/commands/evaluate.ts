@@ -1,4 +1,5 @@
 import { command } from '../command.ts'
+import { computeFlags } from '../compute.ts'
 import { choice, flag, integer, text, texts } from '../flags.ts'
 import { configFlag, required, settingsOf } from '../training/settings.ts'
 import { taskFlag, taskFlags } from '../training/task-flags.ts'
@@ -11,7 +12,7 @@ const flags = {
   format: choice(['text', 'jsonl', 'csv', 'tsv', 'parquet'], 'format of the data [by the names of the files]'),
   ...taskFlags,
   batchSize: integer('N', 'examples that are computed together [32]', 1),
-  threads: integer('N', 'threads that arithmetic uses [all cores]', 1),
+  ...computeFlags,
   json: flag('print one JSON object'),
   ...configFlag,
 }

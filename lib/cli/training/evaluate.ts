@@ -1,8 +1,8 @@
 import { readJson } from '../../checkpoint/model-folder.ts'
 import { resolveModelFolder } from '../../checkpoint/resolve.ts'
-import { setThreads } from '../../device.ts'
 import { AutoTokenizer } from '../../models/index.ts'
 import type { EvaluateSettings } from '../commands/evaluate.ts'
+import { computeWith } from '../compute.ts'
 import type { Console } from '../console.ts'
 import { finetuneDefaults } from './finetune-defaults.ts'
 import { expectTokenizer, fineTuningOf } from './heads.ts'
@@ -15,7 +15,7 @@ export async function runEvaluate(given: EvaluateSettings, console: Console): Pr
   const { value: json } = await readJson(folder, 'config.json')
   const { maxLength, docStride, maxAnswerLength, batchSize } = finetuneDefaults(task, json)
   const settings = { maxLength, docStride, maxAnswerLength, batchSize, ...given, task, eval: given.data }
-  if (given.threads !== undefined) setThreads(given.threads)
+  await computeWith(given)
   const tokenizer = await AutoTokenizer.fromPretrained(given.tokenizer ?? folder)
   expectTokenizer(tokenizer, json)
   console.progress(() => 'reading data')

@@ -1,10 +1,10 @@
 import { readJson } from '../../checkpoint/model-folder.ts'
 import { resolveModelFolder } from '../../checkpoint/resolve.ts'
-import { setThreads } from '../../device.ts'
 import { AutoTokenizer } from '../../models/index.ts'
 import { parameterGroups } from '../../optim/index.ts'
 import { batchesOf, loadWeights, lossObjective, type ModelWithLoss } from '../../train/index.ts'
 import type { FinetuneSettings } from '../commands/finetune.ts'
+import { computeWith } from '../compute.ts'
 import type { Console } from '../console.ts'
 import { finetuneDefaults } from './finetune-defaults.ts'
 import { expectRunFolder, openRunFolder } from './folder.ts'
@@ -19,8 +19,8 @@ export async function runFinetune(given: FinetuneSettings, console: Console): Pr
   const folder = await resolveModelFolder(given.model, { signal: console.signal })
   const { value: json } = await readJson(folder, 'config.json')
   const settings = { ...finetuneDefaults(task, json), ...given }
-  const { out, threads, seed, batchSize, accumulate, epochs } = settings
-  if (threads !== undefined) setThreads(threads)
+  const { out, seed, batchSize, accumulate, epochs } = settings
+  await computeWith(settings)
   await expectRunFolder(out, settings)
   const tokenizer = await AutoTokenizer.fromPretrained(given.tokenizer ?? folder)
   expectTokenizer(tokenizer, json)

@@ -1,4 +1,5 @@
 // Options that all training commands have.
+import { computeFlags } from '../compute.ts'
 import { choice, flag, integer, number, text, texts } from '../flags.ts'
 import { configFlag } from './settings.ts'
 
@@ -18,7 +19,7 @@ export const runFlags = {
   evalEvery: integer('N', 'steps between two evaluations [a tenth of the run]', 1),
   saveEvery: integer('N', 'steps between two checkpoints [a tenth of the run]', 1),
   keepLast: integer('N', 'checkpoints that stay, the last ones [1]', 1),
-  threads: integer('N', 'threads that arithmetic uses [all cores]', 1),
+  ...computeFlags,
   ...configFlag,
 }
 

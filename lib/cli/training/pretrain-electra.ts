@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { type ElectraBatch, electraBatches, type Stream, type TokenCache } from '../../data/index.ts'
-import { setThreads } from '../../device.ts'
 import { ConfigError } from '../../errors.ts'
 import type { ConfigJson } from '../../models/config.ts'
 import {
@@ -24,6 +23,7 @@ import {
   startDiscriminator,
 } from '../../train/index.ts'
 import type { ElectraSettings } from '../commands/pretrain-electra.ts'
+import { computeWith } from '../compute.ts'
 import type { Console } from '../console.ts'
 import { firstOf } from './first-of.ts'
 import { expectRunFolder, openRunFolder } from './folder.ts'
@@ -82,8 +82,8 @@ type Stage = 'generator-stage' | 'discriminator-stage'
 /** `duoformer pretrain electra`, from the settings to the saved models. */
 export async function runElectra(given: ElectraSettings, console: Console): Promise<void> {
   const settings = resolved(given)
-  const { out, resume, threads, train } = settings
-  if (threads !== undefined) setThreads(threads)
+  const { out, resume, train } = settings
+  await computeWith(settings)
   await expectRunFolder(out, settings)
   await expectFiles(settings)
   await openRunFolder(out, settings, settings)

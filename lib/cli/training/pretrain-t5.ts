@@ -1,10 +1,10 @@
 import { denoisingBatches, namedObjectives, objectiveVocabulary, type Seq2SeqBatch } from '../../data/index.ts'
-import { setThreads } from '../../device.ts'
 import { parseT5Config, T5ForConditionalGeneration, t5Sizes } from '../../models/index.ts'
 import { parameterGroups } from '../../optim/index.ts'
 import { trainUnigram } from '../../tokenizers/training/unigram.ts'
 import { evaluateObjective, lossObjective } from '../../train/index.ts'
 import type { T5Settings } from '../commands/pretrain-t5.ts'
+import { computeWith } from '../compute.ts'
 import type { Console } from '../console.ts'
 import { firstOf } from './first-of.ts'
 import { expectRunFolder, openRunFolder } from './folder.ts'
@@ -47,8 +47,8 @@ function resolved(given: T5Settings) {
 /** `duoformer pretrain t5`, from the settings to the saved model. */
 export async function runT5(given: T5Settings, console: Console): Promise<void> {
   const settings = resolved(given)
-  const { out, resume, threads, train, from, seed } = settings
-  if (threads !== undefined) setThreads(threads)
+  const { out, resume, train, from, seed } = settings
+  await computeWith(settings)
   await expectRunFolder(out, settings)
   await expectFiles(settings)
   await openRunFolder(out, settings, settings)

@@ -36,9 +36,16 @@ export interface Verdict {
   readonly meets: boolean
 }
 
-/** Kernels that search, draw, or do arithmetic on every element many times: not bound by memory. */
-const others =
-  /^(argmax|topK|sample|gumbel|beamCandidates|warpLogits|penalize|ban|bias|allow|force|boost|mark|copyUnmarked|attentionDecode|attentionBwdDense|attentionDots|attentionPositions|attentionQuads|attentionWindow|attentionTableSums|kvCacheAppend|columnSums|gemm_f32|gemm_tf32|scale_)|Exact|Strided/
+/** Kernels that search, sort, draw, finish sums in one block, or do arithmetic on every element many times. */
+const others = new RegExp(
+  [
+    '^(argmax|topK|sample|gumbel|beamCandidates|warpLogits|penalize|ban|bias|allow|force|boost|mark|copyUnmarked)',
+    '^(attention(Decode|BwdDense|Dots|Positions|Quads|Window|TableSums)|kvCacheAppend|gemm_(f32|tf32))',
+    '^(columnSums|scale_|(bce|loss)S(um|cale)|optimizerPrepare|globalNorm|adafactor(RowFactors|Rates))',
+    '^(scatter(Keys|Count|Scan|Move)|replacementLabels|writeReplacements)',
+    'Exact|Strided',
+  ].join('|'),
+)
 
 /** A kernel of no class known here is taken for one that memory bounds. */
 export function classOf(kernel: string): KernelClass {

@@ -78,7 +78,7 @@ export async function benchKernels(options: { only: string }): Promise<void> {
   for (const { kernel, gate, value } of broken) console.error(`kernels: ${kernel}: expected no ${gate}, got ${value}`)
   if (report.unreached.length > 0) {
     console.error(
-      `kernels: expected a work in bench/kernels/works.ts for each, got none for ${report.unreached.join(', ')}`,
+      `kernels: expected a work in bench/kernels/works for each, got none for ${report.unreached.join(', ')}`,
     )
   }
   if (broken.length + report.unreached.length > 0) process.exitCode = 1

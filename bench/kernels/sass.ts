@@ -113,7 +113,7 @@ export function hotLoop(
   const tiles = around.sort((a, b) => a.end - a.begin - (b.end - b.begin))[0]
   if (!tiles || tiles === loop) return path
   const whole = pathThrough(code, tiles, indexOf, through)
-  const inner = whole.findIndex((i) => i === path[0])
+  const inner = whole.indexOf(path[0] as SassInstruction)
   return [...whole.slice(0, inner), ...Array.from({ length: turns - 1 }, () => path).flat(), ...whole.slice(inner)]
 }
 

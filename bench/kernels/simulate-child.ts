@@ -3,7 +3,7 @@
 import { appendFileSync, closeSync, openSync, readSync, writeFileSync } from 'node:fs'
 import { device, noGrad, scope, setDefaultDevice } from '../../lib/index.ts'
 import type { Counted, SimulatedLaunch } from './simulate.ts'
-import { works } from './works.ts'
+import { works } from './works/index.ts'
 
 const [output, only = ''] = process.argv.slice(2) as [string, string?]
 const launches = process.env.GPUSIM_LAUNCHES as string

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { type DeviceName, withDevice } from '../device.ts'
 import { DataError, ShapeError } from '../errors.ts'
+import type { ComputeDType } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
@@ -182,6 +183,16 @@ export class ElectraForJointPreTraining {
   }
 
   /** Whether the blocks of both networks are computed again in backward: see `PreTrainedModel`. */
+  /** What both networks compute in, as models have it. */
+  get computeDtype(): ComputeDType {
+    return this.discriminator.computeDtype
+  }
+
+  set computeDtype(dtype: ComputeDType) {
+    if (this.generator) this.generator.computeDtype = dtype
+    this.discriminator.computeDtype = dtype
+  }
+
   get gradientCheckpointing(): boolean {
     return this.discriminator.gradientCheckpointing
   }
@@ -261,8 +272,8 @@ export class ElectraForJointPreTraining {
     const drawing = { ...random, site: this.#samplingSite, temperature, disallowCorrect }
     const [original, positions] = [Tensor.from(originalIds), Tensor.from(selected)]
     if (this.generator && predicted) {
-      const { outputWeight, outputBias } = this.generator
-      return ops.generatorObjective(predicted, outputWeight, outputBias, original, positions, drawing)
+      const { x, weight } = this.generator.output(predicted)
+      return ops.generatorObjective(x, weight, this.generator.outputBias, original, positions, drawing)
     }
     const { vocabSize } = this.discriminator.config
     // One row for all: the same logit for every token.
@@ -280,10 +291,7 @@ export class ElectraForJointPreTraining {
     const labels = Tensor.from(packed(originalIds, selected))
     const { generator } = this
     return {
-      loss:
-        generator && predicted
-          ? ops.linearCrossEntropy(predicted, generator.outputWeight, generator.outputBias, labels)
-          : this.#uniformLoss(),
+      loss: generator && predicted ? generatorLoss(generator, predicted, labels) : this.#uniformLoss(),
       corruptedIds: Tensor.from(corrupted),
       isReplaced: Tensor.from(Uint8Array.from(corrupted, (id, row) => Number(id !== originalIds[row]))),
     }
@@ -357,4 +365,9 @@ function expectOriginals(op: string, selected: Int32Array, targets: Int32Array, 
   throw new DataError(
     `${op}: expected labels to be the original ids or ${ignored}, got ${targets[wrong]} for ${originalIds[wrong]}`,
   )
+}
+
+function generatorLoss(generator: ElectraForMaskedLM, predicted: Tensor, labels: Tensor): Tensor {
+  const { x, weight } = generator.output(predicted)
+  return ops.linearCrossEntropy(x, weight, generator.outputBias, labels)
 }

@@ -5,8 +5,10 @@ import {
   Dropout,
   Embedding,
   FeedForward,
+  inDType,
   LayerNorm,
   Linear,
+  LinearWeight,
   normal,
   PackedRows,
   type ParameterBuilder,
@@ -424,7 +426,7 @@ export class ElectraForMaskedLM extends ElectraWithHead {
   readonly #norm: LayerNorm
   readonly #dense: Linear
   /** (vocabSize, embeddingSize): the word table, unless the checkpoint has another. */
-  readonly outputWeight: Tensor
+  readonly #outputWeight: LinearWeight
   readonly outputBias: Tensor
 
   constructor(config: ElectraConfig, options?: ElectraOptions) {
@@ -433,9 +435,10 @@ export class ElectraForMaskedLM extends ElectraWithHead {
     this.#norm = new LayerNorm(this.build.at('generatorPredictions').at('norm'), embeddingSize, layerNormEps)
     this.#dense = this.headLinear('generatorPredictions.dense', hiddenSize, embeddingSize)
     const head = this.build.at('generatorLmHead')
-    this.outputWeight = config.tieWordEmbeddings
+    const weight = config.tieWordEmbeddings
       ? this.trunk.embeddings.word.weight
       : head.parameter('weight', [vocabSize, embeddingSize], normal(initializerRange))
+    this.#outputWeight = this.build.owns(new LinearWeight(weight))
     this.outputBias = head.parameter('bias', [vocabSize], zeros)
   }
 
@@ -463,15 +466,22 @@ export class ElectraForMaskedLM extends ElectraWithHead {
     return this.#norm.forward(this.#dense.forward(hidden, { act: 'geluErf' }))
   }
 
+  /** Operands of the product that gives the logits, for ops that do not hold them: x (N, embeddingSize), weight (V, same). */
+  output(predicted: Tensor): { x: Tensor; weight: Tensor } {
+    const x = inDType(predicted, this.computeDtype)
+    return { x, weight: this.#outputWeight.tensorFor(x) }
+  }
+
   /** (N, embeddingSize) to (N, vocabSize). */
   logits(predicted: Tensor): Tensor {
-    return ops.linear(predicted, this.outputWeight, { bias: this.outputBias })
+    const x = inDType(predicted, this.computeDtype)
+    return inDType(ops.linear(x, this.#outputWeight.for(x), { bias: this.outputBias }), 'float32')
   }
 
   #loss(hidden: Tensor, labels: Int32Array): Tensor {
     const kept = Int32Array.from(labels.keys()).filter((row) => labels[row] !== ignored)
-    const x = this.predict(ops.gatherRows(hidden, Tensor.from(kept)))
-    return ops.linearCrossEntropy(x, this.outputWeight, this.outputBias, Tensor.from(packed(labels, kept)))
+    const { x, weight } = this.output(this.predict(ops.gatherRows(hidden, Tensor.from(kept))))
+    return ops.linearCrossEntropy(x, weight, this.outputBias, Tensor.from(packed(labels, kept)))
   }
 }
 

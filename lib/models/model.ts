@@ -6,7 +6,7 @@ import { type SaveFolderOptions, saveFolder } from '../checkpoint/save-folder.ts
 import { type DeviceName, device, withDevice } from '../device.ts'
 import type { DType } from '../dtype.ts'
 import { ConfigError, describe } from '../errors.ts'
-import { ParameterBuilder, type Pass, RandomSource } from '../nn/index.ts'
+import { type ComputeDType, ParameterBuilder, type Pass, RandomSource } from '../nn/index.ts'
 import { scope } from '../scope.ts'
 import type { Tensor } from '../tensor.ts'
 import { CheckpointSource } from './checkpoint-source.ts'
@@ -88,6 +88,22 @@ export abstract class PreTrainedModel<C extends { readonly json: ConfigJson }> {
     this.config = config
     const on = options.device && device(options.device).name
     this.build = options.build ?? ParameterBuilder.from(new RandomSource(options.seed ?? 0, on), options.firstSite)
+  }
+
+  /**
+   * What products and attention are computed in: 'bfloat16' and 'float16' read their operands in 16 bits and sum in float32.
+   * Parameters, their gradients, norms and the sum over layers stay float32, and so do T5's output projections of
+   * feed-forward layers in 'float16', which would overflow. 'float16' trains with a loss scale. @default 'float32'
+   */
+  get computeDtype(): ComputeDType {
+    return this.build.compute.dtype
+  }
+
+  set computeDtype(dtype: ComputeDType) {
+    if (!['float32', 'bfloat16', 'float16'].includes(dtype)) {
+      throw new ConfigError(`computeDtype: expected float32, bfloat16 or float16, got ${describe(dtype)}`)
+    }
+    this.build.compute.dtype = dtype
   }
 
   /** Whether dropout is on: yes after construction, no after `fromPretrained`. */

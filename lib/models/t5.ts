@@ -11,6 +11,7 @@ import {
   Dropout,
   Embedding,
   FeedForward,
+  inDType,
   type KeysAndValues,
   Linear,
   LinearWeight,
@@ -75,6 +76,8 @@ function feedForward(build: ParameterBuilder, config: T5Config): FeedForward {
     gated: config.isGatedAct,
     bias: false,
     inits: { wi: normal(factor * dModel ** -0.5), wo: normal(factor * dFF ** -0.5) },
+    // Hidden values of published checkpoints reach numbers whose products float16 does not hold.
+    overflows: true,
     hiddenDropout: dropoutRate,
     outputDropout: dropoutRate,
     dropoutBroadcast,
@@ -444,7 +447,6 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
   generationConfig: search.GenerationDefaults
   #generationText: string | undefined
   /** (vocabSize, dModel): the embedding itself, or a matrix of its own. */
-  readonly #head: Tensor
   readonly #headWeight: LinearWeight
 
   constructor(config: T5Config, options?: ModelOptions) {
@@ -452,10 +454,10 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
     const { dModel, vocabSize, initializerFactor } = config
     this.trunk = new T5Trunk(this.build, config, { withDecoder: true })
     const init = normal(initializerFactor * dModel ** -0.5)
-    this.#head = config.tieWordEmbeddings
+    const head = config.tieWordEmbeddings
       ? this.trunk.shared.weight
       : new Linear(this.build.at('lmHead'), { inputs: dModel, outputs: vocabSize, init }).weight
-    this.#headWeight = this.build.owns(new LinearWeight(this.#head))
+    this.#headWeight = this.build.owns(new LinearWeight(head))
     this.generationConfig = this.#generationConfig(null)
   }
 
@@ -555,7 +557,7 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
       const wanted = inputs.outputLogits ?? labels === null
       return {
         loss: labels && this.#loss(hidden, packed(labels.data, rows.packing.index)),
-        logits: wanted ? rows.unpack(ops.linear(hidden, this.#headWeight.for(hidden))) : null,
+        logits: wanted ? rows.unpack(this.#logits(hidden)) : null,
         ...seenBy(encoded, decoded),
       }
     })
@@ -563,7 +565,12 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
 
   /** @param hidden (N, dModel), after the decoder's final norm. @returns (N, vocabSize). */
   logits(hidden: Tensor): Tensor {
-    return ops.linear(this.#scaled(hidden), this.#headWeight.for(hidden))
+    return this.#logits(this.#scaled(hidden))
+  }
+
+  #logits(scaled: Tensor): Tensor {
+    const x = inDType(scaled, this.computeDtype)
+    return inDType(ops.linear(x, this.#headWeight.for(x)), 'float32')
   }
 
   #encoded(op: string, { inputIds, shape, attentionMask, encoderOutputs }: T5Inputs, run: T5Run) {
@@ -596,8 +603,9 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
 
   #loss(hidden: Tensor, labels: Int32Array): Tensor {
     const kept = Int32Array.from(labels.keys()).filter((row) => labels[row] !== ignored)
-    const x = kept.length === labels.length ? hidden : ops.gatherRows(hidden, Tensor.from(kept))
-    return ops.linearCrossEntropy(x, this.#head, null, Tensor.from(packed(labels, kept)))
+    const wanted = kept.length === labels.length ? hidden : ops.gatherRows(hidden, Tensor.from(kept))
+    const x = inDType(wanted, this.computeDtype)
+    return ops.linearCrossEntropy(x, this.#headWeight.tensorFor(x), null, Tensor.from(packed(labels, kept)))
   }
 }
 

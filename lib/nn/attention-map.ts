@@ -28,8 +28,9 @@ export function attentionMap(
     const Tq = rows.packing.maxLength
     const Tk = keys.rows.packing.maxLength
     const keyIndex = keys.rows.keysOf(keys.rows.tensors.index)
-    const queries = byHead(q, rows.tensors.index, rows.packing.batch, Tq)
-    let scores = ops.gemm(queries, byHead(keys.k, keyIndex, rows.packing.batch, Tk), { transposeB: true, alpha: scale })
+    const queries = byHead(ops.cast(q, 'float32'), rows.tensors.index, rows.packing.batch, Tq)
+    const keysByHead = byHead(ops.cast(keys.k, 'float32'), keyIndex, rows.packing.batch, Tk)
+    let scores = ops.gemm(queries, keysByHead, { transposeB: true, alpha: scale })
     if (bias) scores = ops.add(scores, positionBias(bias.table, Tq, Tk, bias.rule))
     return ops.softmax(ops.add(scores, hiddenKeys(rows, keys.rows, causal)))
   })

@@ -101,7 +101,7 @@ class AttentionCore {
   #droppedValues(v: Tensor, pass: Pass): Tensor {
     if (this.#weightDropout.broadcast === 'none' || !this.#weightDropout.active(pass)) return v
     const [rows, heads] = v.shape as [number, number]
-    const mask = ops.dropout(Tensor.ones([rows, heads]), this.#weightDropout.options(pass))
+    const mask = ops.dropout(Tensor.ones([rows, heads], { dtype: v.dtype }), this.#weightDropout.options(pass))
     return ops.mul(v, ops.reshape(mask, [rows, heads, 1]))
   }
 }

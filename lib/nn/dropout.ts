@@ -2,6 +2,7 @@ import type { DropoutOptions, EpilogueOptions } from '../ops/index.ts'
 import * as ops from '../ops/index.ts'
 import type { Packing } from '../packing.ts'
 import { Tensor } from '../tensor.ts'
+import { type ComputeDType, inDType } from './compute.ts'
 
 /** What all layers of one forward pass share. */
 export interface Pass {
@@ -40,7 +41,7 @@ export class Dropout {
   /** residual + dropout(product). */
   addTo(residual: Tensor, product: (epilogue: EpilogueOptions) => Tensor, packing: Packing, pass: Pass): Tensor {
     if (this.broadcast === 'none') return product({ ...this.options(pass), residual })
-    return ops.add(residual, this.forward(product({}), packing, pass))
+    return ops.add(residual, inDType(this.forward(product({}), packing, pass), residual.dtype as ComputeDType))
   }
 
   active({ training }: Pass): boolean {
@@ -55,7 +56,7 @@ export class Dropout {
   #perSequence(x: Tensor, packing: Packing, pass: Pass): Tensor {
     const sequences = packing.cuSeqlens.length - 1
     const columns = x.shape[1] as number
-    const masks = ops.dropout(Tensor.ones([sequences, columns]), this.options(pass))
+    const masks = ops.dropout(Tensor.ones([sequences, columns], { dtype: x.dtype }), this.options(pass))
     return ops.mul(x, ops.gatherRows(masks, Tensor.from(sequenceOfRows(packing))))
   }
 }

@@ -1,5 +1,6 @@
 import type { Activation } from '../ops/index.ts'
 import type { Tensor } from '../tensor.ts'
+import { type Compute, inDType } from './compute.ts'
 import { Dropout, type DropoutBroadcast, type Pass } from './dropout.ts'
 import { Linear } from './linear.ts'
 import type { PackedRows } from './packed-rows.ts'
@@ -18,10 +19,13 @@ export interface FeedForwardConfig {
   /** Of the result, before it is added to the residual. */
   readonly outputDropout: number
   readonly dropoutBroadcast: DropoutBroadcast
+  /** As in `LinearOptions`, of wo. @default false */
+  readonly overflows?: boolean
 }
 
 /** wo(dropout(act(wi·x))), or wo(dropout(act(wi0·x) ⊙ wi1·x)) where it is gated: two or three products, nothing between. */
 export class FeedForward {
+  readonly #compute: Compute
   readonly #activation: Activation
   readonly #in: Linear
   readonly #gate: Linear | null
@@ -30,12 +34,13 @@ export class FeedForward {
   readonly #outputDropout: Dropout
 
   constructor(build: ParameterBuilder, config: FeedForwardConfig) {
-    const { dModel, dFF, activation, gated, bias, inits, dropoutBroadcast } = config
+    const { dModel, dFF, activation, gated, bias, inits, dropoutBroadcast, overflows = false } = config
     const inwards = { inputs: dModel, outputs: dFF, init: inits.wi, bias }
+    this.#compute = build.compute
     this.#activation = activation
     this.#in = new Linear(build.at(gated ? 'wi0' : 'wi'), inwards)
     this.#gate = gated ? new Linear(build.at('wi1'), inwards) : null
-    this.#out = new Linear(build.at('wo'), { inputs: dFF, outputs: dModel, init: inits.wo, bias })
+    this.#out = new Linear(build.at('wo'), { inputs: dFF, outputs: dModel, init: inits.wo, bias, overflows })
     this.#hiddenDropout = new Dropout(config.hiddenDropout, build.site(), dropoutBroadcast)
     this.#outputDropout = new Dropout(config.outputDropout, build.site(), dropoutBroadcast)
   }
@@ -45,9 +50,10 @@ export class FeedForward {
    * @param residual (N, dModel), what its result is added to.
    */
   forward(x: Tensor, residual: Tensor, { packing }: PackedRows, pass: Pass): Tensor {
-    const gate = this.#gate?.forward(x) ?? null
+    const input = inDType(x, this.#compute.dtype)
+    const gate = this.#gate?.forward(input) ?? null
     const hidden = this.#hiddenDropout.after(
-      (epilogue) => this.#in.forward(x, { ...epilogue, act: this.#activation, gate }),
+      (epilogue) => this.#in.forward(input, { ...epilogue, act: this.#activation, gate }),
       packing,
       pass,
     )

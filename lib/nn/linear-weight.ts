@@ -1,30 +1,69 @@
-import { inInference } from '../autograd/grad-mode.ts'
+import { differentiable } from '../autograd/differentiable.ts'
+import { inInference, noGrad } from '../autograd/grad-mode.ts'
+import * as ops from '../ops/index.ts'
 import { PackedWeight } from '../ops/index.ts'
+import { keep } from '../scope.ts'
 import type { Tensor } from '../tensor.ts'
 
 /** Products of fewer rows read a weight where it lies as fast as in any other order. */
 const leastRows = 6
 
+interface NarrowCopy {
+  readonly tensor: Tensor
+  /** Of the weight, when it was copied. */
+  readonly version: number
+}
+
 /**
- * The weight (outputs, inputs) of a linear layer, and for inference a copy in the order in which products read it: made when
- * one first has rows enough, and again after an update. 16-bit weights, which are to save memory, have none.
+ * The weight (outputs, inputs) of a linear layer, with the copies of it that products read, each made when one is first
+ * asked for, and again after an update: for 16-bit inputs one in their dtype; for inference on the CPU one in the order in
+ * which products read it. 16-bit weights, which are to save memory, have none.
  */
 export class LinearWeight implements Disposable {
   #packed: PackedWeight | null = null
+  #narrow: NarrowCopy | null = null
 
   constructor(private readonly tensor: Tensor) {}
 
-  /** What a product with x (…, inputs) reads. */
-  for(x: Tensor): Tensor | PackedWeight {
+  /** What a product with x (…, inputs) reads. @param leaf the weight with its tape, where that is not the tensor itself. */
+  for(x: Tensor, leaf: () => Tensor = () => this.tensor): Tensor | PackedWeight {
     const rows = x.size / (this.tensor.shape[1] as number)
-    const pays = rows >= leastRows && this.tensor.dtype === 'float32' && this.tensor.device === 'cpu'
-    if (!inInference() || !pays) return this.tensor
+    const pays =
+      rows >= leastRows && [x, this.tensor].every(({ dtype, device }) => dtype === 'float32' && device === 'cpu')
+    if (!inInference() || !pays) return this.tensorFor(x, leaf)
     this.#packed ??= new PackedWeight(this.tensor, { transpose: true })
     return this.#packed
+  }
+
+  /** The same, for ops that take no packed weight. */
+  tensorFor(x: Tensor, leaf: () => Tensor = () => this.tensor): Tensor {
+    const narrows = x.dtype !== 'float32' && this.tensor.dtype === 'float32'
+    return narrows ? narrowed(leaf(), this.#copyIn(x)) : leaf()
+  }
+
+  #copyIn({ dtype }: Tensor): Tensor {
+    const { version } = this.tensor.contents
+    if (this.#narrow?.version === version && this.#narrow.tensor.dtype === dtype) return this.#narrow.tensor
+    this.#dropNarrow()
+    const tensor = noGrad(() => keep(ops.cast(this.tensor, dtype)))
+    this.#narrow = { tensor, version }
+    return tensor
+  }
+
+  #dropNarrow(): void {
+    this.#narrow?.tensor.dispose()
+    this.#narrow = null
   }
 
   [Symbol.dispose](): void {
     this.#packed?.dispose()
     this.#packed = null
+    this.#dropNarrow()
   }
 }
+
+/** A 16-bit copy of a weight, whose gradient is the weight's. */
+const narrowed = differentiable('narrowed', {
+  forward: (_, _weight: Tensor, copy: Tensor) => copy.detach(),
+  backward: (_, dCopy) => [ops.cast(dCopy, 'float32'), null],
+})

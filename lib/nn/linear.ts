@@ -1,8 +1,8 @@
 import { differentiable } from '../autograd/differentiable.ts'
 import type { EpilogueOptions } from '../ops/index.ts'
 import * as ops from '../ops/index.ts'
-import { PackedWeight } from '../ops/index.ts'
 import type { Tensor } from '../tensor.ts'
+import { type Compute, inDType } from './compute.ts'
 import { LinearWeight } from './linear-weight.ts'
 import { type Init, type ParameterBuilder, type ParameterGroup, zeros } from './parameters.ts'
 
@@ -12,6 +12,8 @@ export interface LinearOptions {
   readonly init: Init
   /** @default false */
   readonly bias?: boolean
+  /** Computes in float32 where others do in float16, whose largest number is 65,504. @default false */
+  readonly overflows?: boolean
 }
 
 /** x·Wᵀ + b. */
@@ -19,16 +21,31 @@ export class Linear {
   readonly weight: Tensor
   readonly bias: Tensor | null
   readonly #weight: LinearWeight
+  readonly #compute: Compute
+  readonly #overflows: boolean
 
-  constructor(build: ParameterBuilder, { inputs, outputs, init, bias = false }: LinearOptions) {
+  constructor(build: ParameterBuilder, { inputs, outputs, init, bias = false, overflows = false }: LinearOptions) {
+    this.#compute = build.compute
+    this.#overflows = overflows
     this.weight = build.parameter('weight', [outputs, inputs], init)
     this.#weight = build.owns(new LinearWeight(this.weight))
     this.bias = bias ? build.parameter('bias', [outputs], zeros) : null
   }
 
-  /** @param x (N, inputs). @returns (N, outputs), after what `epilogue` asks for. */
+  /**
+   * @param x (N, inputs).
+   * @returns (N, outputs), after what `epilogue` asks for: in the dtype of the residual, or without one in that of x.
+   */
   forward(x: Tensor, epilogue: EpilogueOptions = {}): Tensor {
-    return ops.linear(x, this.#weight.for(x), { ...epilogue, bias: this.bias })
+    const { residual = null, ...rest } = epilogue
+    const { dtype } = this.#compute
+    const input = inDType(x, this.#overflows && dtype === 'float16' ? 'float32' : dtype)
+    const weight = this.#weight.for(input)
+    if (!residual) return inDType(ops.linear(input, weight, { ...rest, bias: this.bias }), x.dtype as Compute['dtype'])
+    if (residual.dtype === input.dtype) return ops.linear(input, weight, { ...epilogue, bias: this.bias })
+    // A sum over all layers would lose what 16 bits cannot hold.
+    const product = ops.linear(input, weight, { ...rest, bias: this.bias })
+    return ops.add(residual, inDType(product, residual.dtype as Compute['dtype']))
   }
 }
 
@@ -42,12 +59,14 @@ export class LinearGroup {
   readonly #weight: ParameterGroup
   readonly #bias: ParameterGroup | null
   readonly #inferenceWeight: LinearWeight
+  readonly #compute: Compute
 
   constructor(
     build: ParameterBuilder,
     layers: readonly string[],
     { inputs, outputs, inits, bias = false }: LinearGroupOptions,
   ) {
+    this.#compute = build.compute
     const weight = { name: 'weight', shape: [outputs, inputs], inits }
     const biases = { name: 'bias', shape: [outputs], inits: layers.map(() => zeros) }
     const groups = build.groups(layers, bias ? [weight, biases] : [weight])
@@ -56,12 +75,12 @@ export class LinearGroup {
     this.#inferenceWeight = build.owns(new LinearWeight(this.#weight.whole))
   }
 
-  /** @param x (N, inputs). @returns (N, layers · outputs), the layers' results side by side. */
+  /** @param x (N, inputs). @returns (N, layers · outputs) in the dtype that the model computes in, the results side by side. */
   forward(x: Tensor): Tensor {
     const whole = ({ parts, whole: tensor }: ParameterGroup) => wholeOf(parts, tensor)
-    const weight = this.#inferenceWeight.for(x)
-    const read = weight instanceof PackedWeight ? weight : whole(this.#weight)
-    return ops.linear(x, read, { bias: this.#bias && whole(this.#bias) })
+    const input = inDType(x, this.#compute.dtype)
+    const weight = this.#inferenceWeight.for(input, () => whole(this.#weight))
+    return ops.linear(input, weight, { bias: this.#bias && whole(this.#bias) })
   }
 }
 

@@ -3,6 +3,7 @@ import { IndexError } from '../errors.ts'
 import { concat } from '../ops/index.ts'
 import { keep } from '../scope.ts'
 import type { Tensor } from '../tensor.ts'
+import type { Compute } from './compute.ts'
 
 /** What a parameter holds before training. */
 export type Init =
@@ -30,6 +31,7 @@ interface Assembly {
   /** Tensors that parameters are views of, and what layers keep beside them. */
   readonly owned: Disposable[]
   sites: number
+  readonly compute: Compute
 }
 
 /** A parameter that each layer of a group has, with one initial distribution for each layer. */
@@ -60,7 +62,10 @@ export class ParameterBuilder {
 
   /** @param firstSite number of the first place that draws random numbers: another model of one step has those below. */
   static from(source: ParameterSource, firstSite = 0): ParameterBuilder {
-    return new ParameterBuilder({ source, parameters: new Map(), owned: [], sites: firstSite }, '')
+    return new ParameterBuilder(
+      { source, parameters: new Map(), owned: [], sites: firstSite, compute: { dtype: 'float32' } },
+      '',
+    )
   }
 
   /** The builder of a layer inside this one. */
@@ -71,6 +76,11 @@ export class ParameterBuilder {
   /** Parameters by path, in the order they were made in. */
   get parameters(): ReadonlyMap<string, Tensor> {
     return this.#assembly.parameters
+  }
+
+  /** How all layers of the model compute. */
+  get compute(): Compute {
+    return this.#assembly.compute
   }
 
   /** Where the parameters lie: all on one device. */

@@ -10,12 +10,15 @@ import {
   type SavePretrainedOptions,
   T5ForConditionalGeneration,
 } from '../models/index.ts'
+import type { ComputeDType } from '../nn/index.ts'
 import type { Tensor } from '../tensor.ts'
 
 /** What is trained: all models are, and so is generator and discriminator as one. */
 export interface Trainable {
   readonly training: boolean
   gradientCheckpointing: boolean
+  /** What it computes in: 'float16' trains with a loss scale. */
+  readonly computeDtype: ComputeDType
   train(mode?: boolean): unknown
   setRandom(random: RandomState): void
   namedParameters(): Map<string, Tensor>

@@ -3,7 +3,7 @@ import { DataError } from '../errors.ts'
 import * as ops from '../ops/index.ts'
 import { clipGradNorm, type Optimizer } from '../optim/index.ts'
 import { keep, scope } from '../scope.ts'
-import { Tensor } from '../tensor.ts'
+import { native, Tensor } from '../tensor.ts'
 import type { Objective } from './objective.ts'
 
 export interface StepSettings {
@@ -17,6 +17,8 @@ export interface StepSettings {
   readonly maxGradNorm?: number
   /** As in `clipGradNorm`. @default 'torch' */
   readonly clipStyle?: 'torch' | 'tf'
+  /** Factor of the loss in backward, which the gradients lose again before they are clipped: a power of two. @default 1 */
+  readonly lossScale?: number
 }
 
 /** A step on its way: what it gives, as tensors that nobody has waited for. The caller disposes of it. */
@@ -47,14 +49,15 @@ export function launchStep<B>(
   objective: Objective<B>,
   optimizer: Optimizer,
   batches: readonly B[],
-  { lr, seed = 0, step = 0, maxGradNorm = Infinity, clipStyle = 'torch' }: StepSettings,
+  { lr, seed = 0, step = 0, maxGradNorm = Infinity, clipStyle = 'torch', lossScale = 1 }: StepSettings,
 ): LaunchedStep {
   try {
     return withDevice(optimizer.device, () =>
       scope(() => {
         const targets = batches.map((batch) => objective.targets(batch))
         const totals = totalsOf(objective, targets)
-        const terms = accumulate(objective, batches, { targets, totals, seed, step })
+        const terms = accumulate(objective, batches, { targets, totals, seed, step, lossScale })
+        if (lossScale !== 1) unscale(optimizer, lossScale)
         const loss = weightedSum(objective, terms)
         const gradNorm = clipGradNorm(optimizer.params, maxGradNorm, { style: clipStyle })
         // Nothing times a loss that is not finite is NaN, and makes the sum so.
@@ -110,13 +113,14 @@ interface Accumulation {
   readonly totals: Counts
   readonly seed: number
   readonly step: number
+  readonly lossScale: number
 }
 
 /** Runs all micro-batches forward and backward. @returns the mean of each term over all of them. */
 function accumulate<B>(
   objective: Objective<B>,
   batches: readonly B[],
-  { targets, totals, seed, step }: Accumulation,
+  { targets, totals, seed, step, lossScale }: Accumulation,
 ): Record<string, Tensor> {
   const names = Object.keys(objective.terms)
   const means: Record<string, Tensor> = {}
@@ -130,13 +134,23 @@ function accumulate<B>(
         return n === 0 ? [] : [[term, ops.scale(losses[term] as Tensor, n / (totals[term] as number))] as const]
       })
       const shares = Object.fromEntries(own)
-      if (own.length > 0) weightedSum(objective, shares).backward()
+      if (own.length > 0) {
+        const loss = weightedSum(objective, shares)
+        const scaled = lossScale === 1 ? loss : ops.scale(loss, lossScale)
+        scaled.backward()
+      }
       return Object.fromEntries(own.map(([term, share]) => [term, share.detach()]))
     })
     for (const [term, share] of Object.entries(shares)) means[term] = means[term] ? ops.add(means[term], share) : share
   }
   for (const term of names) means[term] ??= Tensor.zeros([])
   return means
+}
+
+/** Takes the factor of the loss from all gradients. */
+function unscale({ params }: Optimizer, lossScale: number): void {
+  const factor = Tensor.full([], 1 / lossScale)
+  for (const { grad } of params) if (grad) native.scale(grad, factor)
 }
 
 /** Σ factor · term, over the terms that there are. */

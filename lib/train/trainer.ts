@@ -11,6 +11,7 @@ import {
   withAverages,
 } from './checkpoints.ts'
 import type { EndReason, EvaluateEvent, SaveEvent, StepEvent, TrainingEvent } from './events.ts'
+import { LossScale, type LossScaleState } from './loss-scale.ts'
 import type { Objective, Trainable } from './objective.ts'
 import { type LaunchedStep, launchStep } from './step.ts'
 import { Watch, type WatchOptions, type WatchState } from './watch.ts'
@@ -62,7 +63,10 @@ export interface TrainerOptions<B> {
   readonly seed?: number
   /** Keeps moving averages of the parameters: what is evaluated, and saved as a model of its own beside the other. */
   readonly averages?: { readonly decay: number }
-  /** A step whose loss or gradients are not finite changes nothing. It is counted, or ends the run. @default 'skip' */
+  /**
+   * A step whose loss or gradients are not finite changes nothing. It is counted, or ends the run, but where in float16 a
+   * smaller loss scale may help. @default 'skip'
+   */
   readonly onNonFinite?: 'skip' | 'stop'
   /** Keeps only the inputs of blocks, and computes the rest again in backward. @default the model's own setting */
   readonly activationCheckpointing?: boolean
@@ -77,6 +81,7 @@ interface Waiting {
   readonly launched: LaunchedStep
   readonly step: number
   readonly lr: number
+  readonly lossScale: number
 }
 
 /**
@@ -91,6 +96,7 @@ export class Trainer<B> {
   readonly #schedule: Schedule
   readonly #averages: MovingAverages | null
   readonly #watch: Watch | null
+  readonly #lossScale: LossScale | null
   #step = 0
   #skipped = 0
   #savedStep = -1
@@ -106,6 +112,7 @@ export class Trainer<B> {
     this.#schedule = options.schedule ?? { type: 'constant' }
     scheduleFactor(this.#schedule, 0)
     const { averages, evaluate, checkpoints, objective } = options
+    this.#lossScale = objective.model.computeDtype === 'float16' ? new LossScale() : null
     this.#averages = averages ? new MovingAverages(objective.model.namedParameters(), averages) : null
     this.#watch = evaluate?.metric
       ? new Watch({ ...evaluate, metric: evaluate.metric }, checkpoints?.keepBest ?? 0)
@@ -158,6 +165,7 @@ export class Trainer<B> {
     this.#savedStep = saved.step
     this.#skipped = saved.skipped
     if (saved.watch) this.#watch?.restore(saved.watch)
+    if (saved.lossScale) this.#lossScale?.restore(saved.lossScale)
     return true
   }
 
@@ -252,15 +260,16 @@ export class Trainer<B> {
     const { objective, optimizer, data, maxGradNorm = 1, clipStyle = 'torch' } = this.#options
     const { lr: base, seed } = this.#settings()
     const lr = base * scheduleFactor(this.#schedule, this.#step)
-    const settings = { lr, seed, step: this.#step, maxGradNorm, clipStyle }
+    const lossScale = this.#lossScale?.at(this.#step) ?? 1
+    const settings = { lr, seed, step: this.#step, maxGradNorm, clipStyle, lossScale }
     const launched = launchStep(objective, optimizer, micros, settings)
     this.#averages?.update(launched.guard)
     this.#step++
     this.#position = data.state?.() ?? null
-    return { launched, step: this.#step, lr }
+    return { launched, step: this.#step, lr, lossScale }
   }
 
-  async #settle({ launched, step, lr }: Waiting): Promise<Omit<StepEvent, 'seconds'>> {
+  async #settle({ launched, step, lr, lossScale }: Waiting): Promise<Omit<StepEvent, 'seconds'>> {
     using results = launched
     const { targets, tokens } = results
     const names = Object.keys(results.terms)
@@ -270,7 +279,9 @@ export class Trainer<B> {
     const terms = Object.fromEntries(names.map((name, i) => [name, values[i] as number]))
     const skipped = !Number.isFinite(guard)
     if (skipped) this.#skipped++
-    if (skipped && this.#options.onNonFinite === 'stop') this.#stopped = 'nonFinite'
+    // Steps are numbered from 0 when they are launched, and by how many there are when they are told of.
+    this.#lossScale?.record({ step: step - 1, overflowed: skipped })
+    if (skipped && lossScale === 1 && this.#options.onNonFinite === 'stop') this.#stopped = 'nonFinite'
     return { type: 'step', step, loss, terms, targets, tokens, gradNorm, lr, skipped }
   }
 
@@ -314,6 +325,7 @@ export class Trainer<B> {
     const watch = this.#watch?.state() ?? null
     const state: SavedState = {
       ...{ step: this.#step, skipped: this.#skipped, data: this.#position, watch },
+      lossScale: this.#lossScale?.state() ?? null,
       ...this.#settings(),
     }
     const path = await saveCheckpoint(dir, this.#step, this.#parts(), state)
@@ -340,6 +352,8 @@ interface SavedState {
   readonly skipped: number
   readonly data: unknown
   readonly watch: WatchState | null
+  /** None where it does not train in float16. */
+  readonly lossScale?: LossScaleState | null
   readonly seed: number
   readonly lr: number
   readonly schedule: Schedule

@@ -1,11 +1,12 @@
-// What bench -- kernels reads: reports of ptxas and listings of cuobjdump, written here by hand; and that no kernel of this
-// build spills registers.
+// What bench -- kernels reads: reports of ptxas and listings of cuobjdump, written here by hand; that no kernel of this build
+// spills registers, and that tensor kernels have no bank conflicts.
 import { describe, expect, test } from 'vitest'
 import { verdictsOf } from '../../bench/kernels/gates.ts'
 import { architectures, readImages } from '../../bench/kernels/images.ts'
 import { blocksPerMultiprocessor, parseResources } from '../../bench/kernels/resources.ts'
 import { countLoop, hotLoop, parseSass } from '../../bench/kernels/sass.ts'
 import { tensorUtilisation } from '../../bench/kernels/scoreboard.ts'
+import { simulateWorks } from '../../bench/kernels/simulate.ts'
 
 const report = `ptxas info    : 0 bytes gmem
 ptxas info    : Compiling entry function 'plain_f32' for 'sm_80'
@@ -157,5 +158,18 @@ describe.skipIf(images.length === 0)('this build', () => {
       return spillStoreBytes + spillLoadBytes + stackBytes > 0
     })
     expect(spilling.map(({ name }) => name)).toEqual([])
+  })
+
+  const tensorWorks = ['attention, table, 512 × 64', 'attention, table, 512 × 128', 'Standard', 'Small']
+  test.each(tensorWorks)('no bank conflicts in %s', (only) => {
+    const root = new URL('../..', import.meta.url).pathname
+    const tensor = simulateWorks(root, only).flatMap(({ launches }) => launches.filter((launch) => launch.tensor > 0))
+    // In both 16-bit types: forward and two kernels backward; or four layouts.
+    expect(new Set(tensor.map(({ kernel }) => kernel)).size).toBeGreaterThanOrEqual(6)
+    expect(tensor.filter(({ sharedConflicts }) => sharedConflicts > 0)).toEqual([])
+    for (const launch of tensor) {
+      expect(launch.wideSectors / launch.wideIdealSectors, launch.kernel).toBeLessThan(1.01)
+      expect(launch.sharedRequests).toBeGreaterThan(0)
+    }
   })
 })

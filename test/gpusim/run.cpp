@@ -77,6 +77,7 @@ class WarpRun {
     uint32_t at = fragment.at;
     const uint32_t lanes = fragment.lanes;
     Counters& counters = block_.counters;
+    const uint32_t hot = block_.kernel.hotBegin, hotSize = block_.kernel.hotEnd - hot;
     while (left > 0) {
       if (at >= limit_) break;
       const Instruction& i = code_[at];
@@ -87,7 +88,7 @@ class WarpRun {
       }
       --left;
       counters.instructions[size_t(i.kind)] += 1;
-      counters.hotInstructions += at - block_.kernel.hotBegin < block_.kernel.hotEnd - block_.kernel.hotBegin;
+      counters.hotInstructions += at - hot < hotSize;
       current_ = &i;
       if (i.control == Control::kNone) {
         if (active) call(i, active);

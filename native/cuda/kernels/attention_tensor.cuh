@@ -341,17 +341,18 @@ __device__ inline void hideKeys(TileScores<kTiles, kRuns>& x, const AttentionPar
 // Dropout of rows of scores: keep(i, h, words of the eight columns of run a).
 struct DropoutRows {
   RandomSite at;
-  uint64_t firstRow;  // of this thread: (head, packed query row)
-  uint32_t last;      // draws up to this one, in the upper half of a word, drop
+  static constexpr int kGroupBits = kKeyPositionBits - 3;  // of eight keys
+  uint64_t first;                                          // group of this thread's first row, (head, packed query row)
+  uint32_t last;                                           // draws up to this one, in the upper half of a word, drop
 
   __device__ DropoutRows(const AttentionParams& p, int head, int64_t row)
       : at{p.seed, p.site, p.step},
-        firstRow(uint64_t(head) * uint64_t(p.nq) + uint64_t(row)),
+        first((uint64_t(head) * uint64_t(p.nq) + uint64_t(row)) << kGroupBits),
         last(p.threshold * 65536u - 1) {}
 
   // Words of columns key … key + 7 (a multiple of 8).
   __device__ uint4 words(int row, int key) const {
-    return drawWords(at, (firstRow + uint64_t(row)) << (kKeyPositionBits - 3) | uint64_t(key) >> 3);
+    return drawWords(at, first + ((uint64_t(row) << kGroupBits) + (uint32_t(key) >> 3)));
   }
   __device__ bool dropsLow(uint32_t word) const { return word << 16 <= last; }
   __device__ bool dropsHigh(uint32_t word) const { return word <= last; }

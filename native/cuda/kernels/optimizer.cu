@@ -41,8 +41,9 @@ __device__ void updateChunks(const OptimizerTensor* tensors, int numTensors, int
                              const double* rates, const Update& update) {
   if (state->step == 0) return;
   for (int64_t chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
-    const OptimizerTensor& t = tensorOf(tensors, numTensors, chunk, &OptimizerTensor::firstChunk);
-    const float rate = float(rates[&t - tensors]);
+    const OptimizerTensor* const at = &tensorOf(tensors, numTensors, chunk, &OptimizerTensor::firstChunk);
+    const OptimizerTensor t = *at;  // once: after each store it would be read again
+    const float rate = float(rates[at - tensors]);
     eachGroupOfChunk((chunk - t.firstChunk) * kDeviceChunk, t.count, t.vectors, [&](int64_t i, const Lanes& lanes) {
       float p[kGroup], g[kGroup], a[kGroup], b[kGroup];
       lanes.load(t.param + i, p);
@@ -65,7 +66,7 @@ __device__ void updateChunks(const OptimizerTensor* tensors, int numTensors, int
 extern "C" __global__ void sumSquares(const OptimizerTensor* tensors, int numTensors, int64_t chunks, double* sums) {
   __shared__ double scratch[kWarp];
   for (int64_t chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
-    const OptimizerTensor& t = tensorOf(tensors, numTensors, chunk, &OptimizerTensor::firstChunk);
+    const OptimizerTensor t = tensorOf(tensors, numTensors, chunk, &OptimizerTensor::firstChunk);
     double sum = 0;
     eachGroupOfChunk((chunk - t.firstChunk) * kDeviceChunk, t.count, t.vectors, [&](int64_t i, const Lanes& lanes) {
       float x[kGroup];
@@ -93,7 +94,7 @@ extern "C" __global__ void clipByGlobalNorm(const OptimizerTensor* tensors, int 
   if (tf ? norm <= maxNorm : norm + 1e-6 <= maxNorm) return;
   const float factor = float(maxNorm / (tf ? norm : norm + 1e-6));
   for (int64_t chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
-    const OptimizerTensor& t = tensorOf(tensors, numTensors, chunk, &OptimizerTensor::firstChunk);
+    const OptimizerTensor t = tensorOf(tensors, numTensors, chunk, &OptimizerTensor::firstChunk);
     eachGroupOfChunk((chunk - t.firstChunk) * kDeviceChunk, t.count, t.vectors, [&](int64_t i, const Lanes& lanes) {
       float g[kGroup];
       lanes.load(t.param + i, g);

@@ -5,9 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
-  ElectraForJointPreTraining,
   ElectraForSequenceClassification,
-  generatorJson,
   noGrad,
   optim,
   parseElectraConfig,
@@ -16,17 +14,13 @@ import {
   train,
 } from '../../lib/index.ts'
 import { Batches, batchOf, config as t5Config } from '../train/tiny.ts'
+import { electra, electraJson, jointBatch } from './tiny-electra.ts'
 
 const { devices, problem } = runtimeInfo().cuda
 if (devices.length === 0) console.log(`skipped: models on a GPU (${problem})`)
 
 type On = 'cpu' | 'cuda'
 const steps = 20
-
-const electraJson = {
-  ...{ model_type: 'electra', vocab_size: 40, embedding_size: 8, hidden_size: 16, num_hidden_layers: 2 },
-  ...{ num_attention_heads: 2, intermediate_size: 32, max_position_embeddings: 32, initializer_range: 0.1 },
-}
 
 /** Losses of training on one device. */
 async function trained<B>(
@@ -52,26 +46,6 @@ function expectFollows(got: readonly number[], expected: readonly number[]): voi
 
 function t5(on: On): T5ForConditionalGeneration {
   return new T5ForConditionalGeneration(t5Config, { seed: 5, device: on })
-}
-
-function electra(on: On): ElectraForJointPreTraining {
-  const [generator, discriminator] = [generatorJson(electraJson, 1 / 2), electraJson].map((json) =>
-    parseElectraConfig(json),
-  )
-  return ElectraForJointPreTraining.fromConfigs(generator!, discriminator!, { seed: 4, device: on })
-}
-
-/** Ten tokens a row, the last two of the second row padding; the third masked, and here and there replaced. */
-function jointBatch(step: number) {
-  const ids = [0, 1].map((b) => Array.from({ length: 10 }, (_, t) => 5 + ((step * 7 + b * 11 + t * t) % 30)))
-  const masked = (t: number) => t % 3 === 2
-  return {
-    inputIds: ids,
-    attentionMask: [0, 1].map((b) => ids[b]!.map((_, t) => Number(b === 0 || t < 8))),
-    maskedInputIds: ids.map((row) => row.map((id, t) => (masked(t) ? 4 : id))),
-    labels: ids.map((row, b) => row.map((id, t) => (masked(t) && (b === 0 || t < 8) ? id : -100))),
-    replacedInputIds: ids.map((row) => row.map((id, t) => (masked(t) && t % 2 === 0 ? 5 + ((id + 3) % 30) : id))),
-  }
 }
 
 describe.skipIf(devices.length === 0)('on a GPU', { timeout: 120_000 }, () => {

@@ -1,27 +1,14 @@
 // Models that compute in 16 bits on a device, beside the CPU in the same dtype and in float32.
 import { describe, expect, test } from 'vitest'
-import {
-  ElectraForJointPreTraining,
-  generatorJson,
-  type nn,
-  optim,
-  parseElectraConfig,
-  runtimeInfo,
-  T5ForConditionalGeneration,
-  train,
-} from '../../lib/index.ts'
+import { type nn, optim, runtimeInfo, T5ForConditionalGeneration, train } from '../../lib/index.ts'
 import { batchOf, config } from '../train/tiny.ts'
+import { electra, jointBatch } from './tiny-electra.ts'
 
 const { devices, problem } = runtimeInfo().cuda
 if (devices.length === 0) console.log(`skipped: 16-bit models on a GPU (${problem})`)
 
 type On = 'cpu' | 'cuda'
 const steps = 20
-
-const electraJson = {
-  ...{ model_type: 'electra', vocab_size: 40, embedding_size: 8, hidden_size: 16, num_hidden_layers: 2 },
-  ...{ num_attention_heads: 2, intermediate_size: 32, max_position_embeddings: 32, initializer_range: 0.1 },
-}
 
 /** Losses of training on one device. */
 async function losses<B>(
@@ -48,20 +35,8 @@ async function t5(on: On, dtype: nn.ComputeDType) {
   return await losses(model, train.lossObjective(model), batchOf, dtype)
 }
 
-function jointBatch(step: number) {
-  const ids = [0, 1].map((b) => Array.from({ length: 9 }, (_, t) => 5 + ((step * 7 + b * 11 + t * t) % 30)))
-  const masked = (t: number) => t % 3 === 2
-  return {
-    inputIds: ids,
-    maskedInputIds: ids.map((row) => row.map((id, t) => (masked(t) ? 4 : id))),
-    labels: ids.map((row) => row.map((id, t) => (masked(t) ? id : -100))),
-    replacedInputIds: ids.map((row) => row.map((id, t) => (masked(t) && t % 2 === 0 ? 5 + ((id + 3) % 30) : id))),
-  }
-}
-
-async function electra(on: On, dtype: nn.ComputeDType) {
-  const configs = [generatorJson(electraJson, 1 / 2), electraJson].map((json) => parseElectraConfig(json))
-  using model = ElectraForJointPreTraining.fromConfigs(configs[0]!, configs[1]!, { seed: 4, device: on })
+async function joint(on: On, dtype: nn.ComputeDType) {
+  using model = electra(on)
   return await losses(model, train.jointObjective(model), jointBatch, dtype)
 }
 
@@ -69,8 +44,8 @@ describe.skipIf(devices.length === 0)('on a GPU', { timeout: 120_000 }, () => {
   test.each([
     ['T5', 'bfloat16', t5],
     ['T5', 'float16', t5],
-    ['ELECTRA', 'bfloat16', electra],
-    ['ELECTRA', 'float16', electra],
+    ['ELECTRA', 'bfloat16', joint],
+    ['ELECTRA', 'float16', joint],
   ] as const)('%s in %s follows float32 as closely as the CPU does', async (_, dtype, run) => {
     const reference = await run('cpu', 'float32')
     const plain = await run('cpu', dtype)

@@ -1,6 +1,6 @@
 // What optimiser kernels share: finding a work item's tensor, chunks of four elements at a time, sums of squares.
 #pragma once
-#include "cuda/kernels/common.cuh"
+#include "cuda/kernels/groups.cuh"
 #include "cuda/kernels/optimizer_params.h"
 
 namespace duo::cuda {
@@ -15,8 +15,6 @@ __device__ inline const Tensor& tensorOf(const Tensor* tensors, int count, int64
   }
   return tensors[low];
 }
-
-constexpr int kGroup = 4;  // elements that a thread takes at a time: 16 bytes
 
 // Reads and writes up to four neighbouring elements; what is not there reads as 0.
 struct Lanes {
@@ -33,25 +31,11 @@ struct Lanes {
       for (int j = 0; j < kGroup; ++j) x[j] = j < count ? p[j] : 0.f;
     }
   }
-  __device__ void store(float* p, const float (&x)[kGroup]) const { storeAs<float>(p, x); }
+  __device__ void store(float* p, const float (&x)[kGroup]) const { storeGroup(p, vectors, count, x); }
 
-  template <typename T>
-  __device__ void storeAs(T* p, const float (&x)[kGroup]) const {
-    if (vectors) {
-      Vec<T, kGroup> v;
-#pragma unroll
-      for (int j = 0; j < kGroup; ++j) v[j] = fromFloat<T>(x[j]);
-      v.store(p);
-    } else {
-#pragma unroll
-      for (int j = 0; j < kGroup; ++j) {
-        if (j < count) p[j] = fromFloat<T>(x[j]);
-      }
-    }
-  }
   __device__ void storeShadow(ShadowType type, void* shadow, int64_t i, const float (&x)[kGroup]) const {
-    if (type == ShadowType::kFloat16) storeAs(static_cast<f16*>(shadow) + i, x);
-    if (type == ShadowType::kBFloat16) storeAs(static_cast<bf16*>(shadow) + i, x);
+    if (type == ShadowType::kFloat16) storeGroup(static_cast<f16*>(shadow) + i, vectors, count, x);
+    if (type == ShadowType::kBFloat16) storeGroup(static_cast<bf16*>(shadow) + i, vectors, count, x);
   }
 };
 

@@ -1,5 +1,6 @@
 // Moving rows by index: embeddings, gather, concatenation. A thread moves four columns, or 16 bytes, at a time.
-#include "cuda/kernels/rows.cuh"
+#include "cuda/kernels/groups.cuh"
+#include "cuda/kernels/rows_params.h"
 #include "cuda/kernels/walk.cuh"
 
 using namespace duo::cuda;

@@ -1,7 +1,8 @@
 // scatterRows: y[r] = Σ of x[i] with ids[i] = r, each sum in one order. The ids are sorted, stably, by digits of eight
 // bits: counts of each tile, their prefix sums, and the move. Then parts of the sorted order are added up row by row;
 // what belongs to one target across parts is added in the parts' order.
-#include "cuda/kernels/rows.cuh"
+#include "cuda/kernels/groups.cuh"
+#include "cuda/kernels/rows_params.h"
 
 using namespace duo::cuda;
 

@@ -1,7 +1,6 @@
-// Groups of four columns of a row: read into float32 sums, and written.
+// Groups of four neighbouring elements: added to float32 sums, and written.
 #pragma once
 #include "cuda/kernels/common.cuh"
-#include "cuda/kernels/rows_params.h"
 
 namespace duo::cuda {
 

@@ -12,7 +12,7 @@ interface Project {
 const project = (test: Project) => ({ extends: true as const, test })
 
 // The op suite runs once for each instruction set of this architecture; a set that the machine lacks is left out there.
-const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']
+const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2', 'avx512']
 
 /** On the real driver; skipped where there is none. */
 const onGpu = 'test/**/*.gpu.test.ts'

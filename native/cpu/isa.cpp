@@ -36,7 +36,8 @@ Isa chooseIsa() {
     }
     fail(ErrorCode::kConfig, "DUOFORMER_ISA", choices, wanted);
   }
-  // AVX-512 and NEON are compiled, but the op suite has never run on them: only when asked for.
+  // NEON is compiled, but the op suite has never run on it: only when asked for.
+  if (available(Isa::kAvx512)) return Isa::kAvx512;
   return available(Isa::kAvx2) ? Isa::kAvx2 : Isa::kScalar;
 }
 

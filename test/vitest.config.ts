@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { instructionSets } from './instruction-sets.ts'
 
 interface Project {
   name: string
@@ -11,8 +12,8 @@ interface Project {
 
 const project = (test: Project) => ({ extends: true as const, test })
 
-// The op suite runs once for each instruction set of this architecture; a set that the machine lacks is left out there.
-const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2', 'avx512']
+// The op suite runs once for each instruction set of this machine.
+const isas = instructionSets()
 
 /** On the real driver; skipped where there is none. */
 const onGpu = 'test/**/*.gpu.test.ts'

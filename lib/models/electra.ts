@@ -1,4 +1,3 @@
-import { checkpoint } from '../autograd/checkpoint.ts'
 import { electraNames } from '../checkpoint/names.ts'
 import { ShapeError } from '../errors.ts'
 import {
@@ -13,6 +12,7 @@ import {
   PackedRows,
   type ParameterBuilder,
   type Pass,
+  runBlock,
   SelfAttention,
   zeros,
 } from '../nn/index.ts'
@@ -227,9 +227,10 @@ export class ElectraTrunk {
     const dropped = this.#dropout.forward(embedded, rows.packing, pass)
     let x = this.#projection?.forward(dropped) ?? dropped
     states?.push(x)
+    rows.prepare()
+    const options = { checkpointing: run.checkpointing, maps: [context.maps] }
     for (const layer of this.#layers) {
-      const forward = (...[input]: readonly Tensor[]) => layer.forward(input as Tensor, context)
-      x = run.checkpointing ? checkpoint(forward, x) : forward(x)
+      x = runBlock((...[input]) => layer.forward(input as Tensor, context), [x], options)
       states?.push(x)
     }
     return {

@@ -1,4 +1,3 @@
-import { checkpoint } from '../autograd/checkpoint.ts'
 import { formatJson, type JsonObject } from '../checkpoint/json.ts'
 import { readOptionalJson } from '../checkpoint/model-folder.ts'
 import { t5Names } from '../checkpoint/names.ts'
@@ -21,6 +20,7 @@ import {
   type Pass,
   type PositionBias,
   RMSNorm,
+  runBlock,
   SelfAttention,
 } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
@@ -189,11 +189,14 @@ export class T5Stack {
     const { packing } = context.rows
     let h = this.#embeddingDropout.forward(embedded, packing, context.pass)
     states?.push(h)
+    context.rows.prepare()
+    encoded?.rows.prepare()
+    const options = { checkpointing, maps: [context.maps, context.crossMaps] }
     for (const block of this.blocks) {
       const run = (...[stream, source]: readonly Tensor[]) =>
         block.forward(stream as Tensor, source && encoded ? block.keysOf(source, encoded.rows) : null, context)
       const inputs = encoded ? [h, encoded.hidden] : [h]
-      h = checkpointing ? checkpoint(run, ...inputs) : run(...inputs)
+      h = runBlock(run, inputs, options)
       states?.push(h)
     }
     return this.#finalDropout.forward(this.finalNorm.forward(h), packing, context.pass)

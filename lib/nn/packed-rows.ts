@@ -18,6 +18,11 @@ export class PackedRows {
 
   /** Made when they are needed, and again when the scope of the first use is over: a block may run anew in backward. */
   get tensors(): PackingTensors {
+    return this.prepare()
+  }
+
+  /** Makes the tensors in the current scope, so that all blocks of a stack share them. */
+  prepare(): PackingTensors {
     if (!this.#tensors || this.#tensors.cuSeqlens.disposed) this.#tensors = this.packing.tensors()
     return this.#tensors
   }

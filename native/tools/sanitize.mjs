@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']
+// What is run beside the op suite uses instrumented kernels, too.
+process.env.DUOFORMER_ISA = isas[1]
 
 const library = (name) => execFileSync('g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim()
 
@@ -132,7 +134,7 @@ function findsLeak(dir, env) {
 /** The suite in one process, which lives until its leaks are looked for; each op once. */
 function leaksNothing(dir, env) {
   const { reports, options } = leakOptions(dir)
-  const leakEnv = { ...env, ...options, DUOFORMER_ISA: isas[1] }
+  const leakEnv = { ...env, ...options }
   const files = suite.filter((path) => !path.includes('determinism'))
   // Where Node itself leaks, LeakSanitizer replaces the exit code, which one test looks at.
   const others = ['--testNamePattern', '^(?!process\\.exit )']

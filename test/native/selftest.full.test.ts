@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { instructionSets } from '../instruction-sets.ts'
 
 const root = new URL('../..', import.meta.url).pathname
 const work = mkdtempSync(join(tmpdir(), 'duoformer-selftest-'))
@@ -56,8 +57,7 @@ describe('native self-test', () => {
     timeout: 15 * minutes,
   }, () => {
     const binary = buildHere()
-    const isas = process.arch === 'arm64' ? ['scalar', 'neon'] : ['scalar', 'avx2']
-    for (const isa of isas) expect([...expectPass([binary], isa)].sort()).toEqual([...covered].sort())
+    for (const isa of instructionSets()) expect([...expectPass([binary], isa)].sort()).toEqual([...covered].sort())
     for (const op of covered) {
       const { status, failures, lines } = run([binary, op], 'scalar')
       expect(status, op).toBe(1)

@@ -8,8 +8,11 @@ namespace duo::cpu::DUO_ISA {
 
 constexpr int kDotRows = 4;
 
-// Columns that go with `rows`: together enough sums to cover the latency of a multiply-add.
-constexpr int dotColumns(int rows) { return std::min(rows == 1 ? 8 : rows < kDotRows ? 4 : 2, kTile.columns); }
+// Columns that go with `rows`: together enough sums to cover the latency of a multiply-add, in 16 or in 32 registers.
+constexpr int dotColumns(int rows) {
+  const int most = kTile.rows > 6 ? 4 : 2;
+  return std::min(rows == 1 ? 8 : rows < kDotRows ? 4 : most, kTile.columns);
+}
 
 // How B is stored: T is an element, `load` gives a register of them as floats.
 struct StoredFloat32 {
@@ -38,18 +41,20 @@ void dotTile(const float* a, int64_t aStride, const typename Stored::T* b, int64
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) sums[r][c] = VecF::zero();
   }
+  int64_t k = 0;
   const auto step = [&](auto loadA, auto loadB) __attribute__((always_inline)) {
     VecF x[kRows];
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) x[r] = loadA(a + r * aStride);
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) {
+      // What the same lanes of the next columns will read: streams of a column each are too short to be foreseen.
+      __builtin_prefetch(b + (kColumns + c) * bStride + k);
       const VecF y = loadB(b + c * bStride);
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) sums[r][c] = fma(x[r], y, sums[r][c]);
     }
   };
-  int64_t k = 0;
   for (; k + VecF::kLanes <= depth; k += VecF::kLanes) {
     step(
         [k](const float* p) __attribute__((always_inline)) { return VecF::load(p + k); },

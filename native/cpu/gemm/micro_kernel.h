@@ -19,6 +19,13 @@ constexpr GemmTile kTile = gemmTile(Isa::kScalar);
 #endif
 constexpr int kTileVecs = kTile.columns / VecF::kLanes;
 
+// What is brought to L2 on the way, because it is read soon: for each k the two cache lines at `data`, which then moves
+// on by `step` bytes.
+struct FetchAhead {
+  const char* data;
+  int64_t step;
+};
+
 struct TileCall {
   const float* a;
   int64_t aStride;  // between the rows of A where it is read as it lies; unused where it is packed
@@ -29,6 +36,7 @@ struct TileCall {
   int64_t cStride;
   int64_t columns;  // of C that are written
   bool add;         // to what C holds
+  FetchAhead ahead;
 };
 
 // A packed: depth × kRows, else kRows rows of unit stride.
@@ -51,7 +59,11 @@ void tileKernel(const TileCall& call) {
   for (int r = 0; r < kRows; ++r) rows[r] = call.a + r * call.aStride;
   const float *a = call.a, *b = call.b;
   const int64_t bStride = call.bStride, depth = call.depth;
+  auto [ahead, aheadStep] = call.ahead;
   const auto step = [&](int64_t k, VecF(&sum)[kRows][kVecs]) __attribute__((always_inline)) {
+    __builtin_prefetch(ahead, 0, 2);
+    __builtin_prefetch(ahead + 64, 0, 2);
+    ahead += aheadStep;
     VecF x[kVecs];
 #pragma GCC unroll 4
     for (int v = 0; v < kVecs; ++v) x[v] = VecF::load(b + v * VecF::kLanes);

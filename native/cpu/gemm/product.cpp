@@ -10,6 +10,10 @@ namespace {
 constexpr int64_t kDotMaxRows = 16, kDotMaxColumns = 12;
 // Rows up to which B, if its rows are dense, is read where it lies.
 constexpr int64_t kDirectMaxRows = 12;
+// Rows up to which panels of B that were packed before are the outer loop: A stays in L2.
+constexpr int64_t kPanelsFirstMaxRows = 256;
+// How far ahead of a strip that is alone its panel is fetched, in rows of B: 4 KiB for AVX-512.
+constexpr int64_t kRowsAhead = 32;
 
 bool usesDots(const Product& p) {
   const int64_t alongK = p.narrowB.data ? p.narrowB.rowStride : p.b.rowStride;
@@ -89,13 +93,15 @@ class BlockWalk {
   void run() {
     const Panels panels = panelsOfB();
     const bool packs = p_.a.columnStride != 1;
+    const bool few = item_.rows.size() <= kPanelsFirstMaxRows && !packs && !p_.epilogue.dropout;
+    if (p_.packedB && few) return walkPanels(panels);
     for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
       const int64_t group = packs ? gemmPackedGroup(kTile, item_.rows.end - i) : item_.rows.end - i;
       if (packs) packRows(p_.a.from(i, depth_.begin), group, item_.rows.end - i, depth_.size(), scratch_);
       const float* strip = scratch_;
       for (const int64_t end = i + group; i < end;) {
         const int64_t rows = gemmStripRows(kTile, item_.rows.end - i);
-        multiplyStrip(panels, i, rows, packs ? strip : nullptr);
+        multiplyStrip(panels, item_.columns, i, rows, packs ? strip : nullptr, nothingAhead(panels));
         strip += rows * depth_.size();
         i += rows;
       }
@@ -103,6 +109,25 @@ class BlockWalk {
   }
 
  private:
+  // Few rows against weights that come from memory: all rows meet a panel while it is in a cache. Meanwhile the next
+  // one is fetched; where there is one strip only, which passes over a panel once, what it reads next.
+  void walkPanels(Panels panels) {
+    const int64_t strips = ceilDiv(item_.rows.size(), kTile.rows);
+    const int64_t step = ceilDiv(kTile.columns * int64_t(sizeof(float)), strips);
+    for (int64_t j = item_.columns.begin; j < item_.columns.end; j += kTile.columns) {
+      const Range columns{j, std::min(j + kTile.columns, item_.columns.end)};
+      const int64_t distance = strips == 1 ? kRowsAhead * kTile.columns : panels.panelStride;
+      const auto* next = reinterpret_cast<const char*>(panels.data + distance);
+      for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
+        const int64_t rows = gemmStripRows(kTile, item_.rows.end - i);
+        multiplyStrip(panels, columns, i, rows, nullptr, {next, step});
+        next += depth_.size() * step;
+        i += rows;
+      }
+      panels.data += panels.panelStride;
+    }
+  }
+
   Panels panelsOfB() {
     const int64_t j = item_.columns.begin, k = depth_.begin;
     if (p_.packedB) return {p_.packedB + j * p_.k + k * kTile.columns, p_.k * kTile.columns, kTile.columns};
@@ -123,7 +148,8 @@ class BlockWalk {
   }
 
   // `packed`: the strip of A where it was packed.
-  void multiplyStrip(const Panels& panels, int64_t row, int64_t rows, const float* packed) {
+  void multiplyStrip(const Panels& panels, Range itemColumns, int64_t row, int64_t rows, const float* packed,
+                     FetchAhead ahead) {
     const Epilogue& epilogue = p_.epilogue;
     float tile[kTile.rows * kTile.columns];
     DropoutStrip<kTile.rows> dropout(epilogue, row, rows);
@@ -136,9 +162,10 @@ class BlockWalk {
                   .c = tile,
                   .cStride = inPlace ? epilogue.stride : kTile.columns,
                   .columns = kTile.columns,
-                  .add = inPlace && !first_};
-    for (int64_t j = item_.columns.begin; j < item_.columns.end; j += kTile.columns, call.b += panels.panelStride) {
-      const int64_t columns = std::min<int64_t>(item_.columns.end - j, kTile.columns);
+                  .add = inPlace && !first_,
+                  .ahead = ahead};
+    for (int64_t j = itemColumns.begin; j < itemColumns.end; j += kTile.columns, call.b += panels.panelStride) {
+      const int64_t columns = std::min<int64_t>(itemColumns.end - j, kTile.columns);
       const TileKernel kernel = packed ? tileKernelFor<true>(rows, columns) : tileKernelFor<false>(rows, columns);
       if (inPlace) {
         call.c = epilogue.y + row * epilogue.stride + j;
@@ -150,6 +177,8 @@ class BlockWalk {
       }
     }
   }
+
+  static FetchAhead nothingAhead(const Panels& panels) { return {reinterpret_cast<const char*>(panels.data), 0}; }
 
   const Product& p_;
   const Item& item_;

@@ -8,12 +8,15 @@ import {
   ElectraForJointPreTraining,
   ElectraForMaskedLM,
   ElectraForPreTraining,
+  ElectraModel,
   generatorJson,
   optim,
   parseElectraConfig,
+  type Tensor,
   type Tokenizer,
   train,
 } from '../../lib/index.ts'
+import { assign } from '../../lib/optim/assign.ts'
 
 export const maxLength = 64
 
@@ -106,6 +109,18 @@ function modelOf(objective: PretrainingObjective, tokenizer: Tokenizer, seed: nu
 /** Saves the same encoder with random parameters. */
 export async function untrained(folder: string, tokenizer: Tokenizer, seed: number): Promise<void> {
   using model = new ElectraForPreTraining(parseElectraConfig(encoderJson(tokenizer, fineTuningDropout)), { seed })
+  await model.savePretrained(folder)
+  await tokenizer.savePretrained(folder)
+}
+
+/** Saves an encoder that keeps the embeddings of another, and has random layers. */
+export async function withFreshLayers(from: string, folder: string, tokenizer: Tokenizer, seed: number): Promise<void> {
+  using trained = await ElectraModel.fromPretrained(from)
+  using model = new ElectraModel(parseElectraConfig(encoderJson(tokenizer, fineTuningDropout)), { seed })
+  const values = new Map(trained.namedParameters())
+  for (const [name, parameter] of model.namedParameters()) {
+    if (name.includes('embeddings.')) assign(parameter, values.get(name) as Tensor)
+  }
   await model.savePretrained(folder)
   await tokenizer.savePretrained(folder)
 }

@@ -4,7 +4,7 @@
 // kLanes elements; load/store, partial forms for tails (lanes beyond n read as 0 and are not written), arithmetic,
 // fma, min/max, comparisons as masks for `select`, horizontal sum and max in a fixed order. For functions (vec_math.h):
 // lowBitsAsExponent shifts the representation left by 23, so that an integer added to 1.5·2^23 + 127 becomes 2^integer;
-// exponentOf and mantissaOf (in [1, 2)) take apart positive normal numbers.
+// exponentOf and mantissaOf (in [1, 2)) take apart positive normal numbers. VecU64 is one of 64-bit integers.
 #pragma once
 #include <bit>
 #include <cmath>
@@ -310,5 +310,47 @@ struct Vec<float> {
 #endif
 
 using VecF = Vec<float>;
+
+// Whole numbers of 64 bits, for Philox: products are those of the low halves.
+struct VecU64 {
+#if defined(DUO_ISA_AVX2)
+  static constexpr int kLanes = 4;
+  __m256i v;
+  static VecU64 fill(uint64_t x) { return {_mm256_set1_epi64x((long long)x)}; }
+  static VecU64 countFrom(uint64_t x) { return {_mm256_add_epi64(fill(x).v, _mm256_setr_epi64x(0, 1, 2, 3))}; }
+  void store(uint64_t* p) const { _mm256_storeu_si256((__m256i*)p, v); }
+  friend VecU64 productOfLow(VecU64 a, VecU64 b) { return {_mm256_mul_epu32(a.v, b.v)}; }
+  friend VecU64 operator^(VecU64 a, VecU64 b) { return {_mm256_xor_si256(a.v, b.v)}; }
+  friend VecU64 highHalf(VecU64 a) { return {_mm256_srli_epi64(a.v, 32)}; }
+  // The low halves of both in one.
+  friend VecU64 joinLow(VecU64 low, VecU64 high) {
+    return {_mm256_blend_epi32(low.v, _mm256_slli_epi64(high.v, 32), 0b10101010)};
+  }
+#elif defined(DUO_ISA_AVX512)
+  static constexpr int kLanes = 8;
+  __m512i v;
+  static VecU64 fill(uint64_t x) { return {_mm512_set1_epi64((long long)x)}; }
+  static VecU64 countFrom(uint64_t x) {
+    return {_mm512_add_epi64(fill(x).v, _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7))};
+  }
+  void store(uint64_t* p) const { _mm512_storeu_si512(p, v); }
+  friend VecU64 productOfLow(VecU64 a, VecU64 b) { return {_mm512_mul_epu32(a.v, b.v)}; }
+  friend VecU64 operator^(VecU64 a, VecU64 b) { return {_mm512_xor_si512(a.v, b.v)}; }
+  friend VecU64 highHalf(VecU64 a) { return {_mm512_srli_epi64(a.v, 32)}; }
+  friend VecU64 joinLow(VecU64 low, VecU64 high) {
+    return {_mm512_mask_blend_epi32(0xaaaa, low.v, _mm512_slli_epi64(high.v, 32))};
+  }
+#else
+  static constexpr int kLanes = 1;
+  uint64_t v;
+  static VecU64 fill(uint64_t x) { return {x}; }
+  static VecU64 countFrom(uint64_t x) { return {x}; }
+  void store(uint64_t* p) const { *p = v; }
+  friend VecU64 productOfLow(VecU64 a, VecU64 b) { return {uint64_t(uint32_t(a.v)) * uint32_t(b.v)}; }
+  friend VecU64 operator^(VecU64 a, VecU64 b) { return {a.v ^ b.v}; }
+  friend VecU64 highHalf(VecU64 a) { return {a.v >> 32}; }
+  friend VecU64 joinLow(VecU64 low, VecU64 high) { return {uint64_t(uint32_t(low.v)) | high.v << 32}; }
+#endif
+};
 
 }  // namespace duo::cpu::DUO_ISA

@@ -57,6 +57,9 @@ struct Epilogue {
     return alpha == 1.f && !c && !bias && !z && act == Activation::kNone && !gate && !dropout && !residual;
   }
 
+  // y = act(A·B + bias) + residual: what inference needs most.
+  bool simple() const { return alpha == 1.f && !c && !z && !gate && !dropout; }
+
   // Row `row` becomes row 0: one matrix of a batch.
   Epilogue fromRow(int64_t row) const {
     const auto move = [by = row * stride](auto* p) { return p ? p + by : p; };
@@ -88,6 +91,41 @@ struct Epilogue {
     });
   }
 };
+
+// A whole tile of kColumns columns of a simple epilogue; the activation is known here, and so is what is not to be
+// done.
+template <Activation kAct, int kColumns>
+void finishSimpleTile(const Epilogue& epilogue, const float* sums, int64_t row, int64_t column, int64_t rows,
+                      bool add) {
+  constexpr int kVecs = kColumns / VecF::kLanes;
+  VecF bias[kVecs];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVecs; ++v) {
+    bias[v] = epilogue.bias ? VecF::load(epilogue.bias + column + v * VecF::kLanes) : VecF::zero();
+  }
+  for (int64_t r = 0; r < rows; ++r, sums += kColumns) {
+    const int64_t start = (row + r) * epilogue.stride + column;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVecs; ++v) {
+      float* y = epilogue.y + start + v * VecF::kLanes;
+      VecF x = VecF::load(sums + v * VecF::kLanes);
+      if (add) x = VecF::load(y) + x;
+      x = activate(kAct, x + bias[v]);
+      if (epilogue.residual) x = x + VecF::load(epilogue.residual + start + v * VecF::kLanes);
+      x.store(y);
+    }
+  }
+}
+
+template <int kColumns>
+void finishSimpleTile(const Epilogue& epilogue, const float* sums, int64_t row, int64_t column, int64_t rows,
+                      bool add) {
+  constexpr decltype(&finishSimpleTile<Activation::kNone, kColumns>) kFinish[] = {
+      finishSimpleTile<Activation::kNone, kColumns>, finishSimpleTile<Activation::kRelu, kColumns>,
+      finishSimpleTile<Activation::kGeluErf, kColumns>, finishSimpleTile<Activation::kGeluTanh, kColumns>,
+      finishSimpleTile<Activation::kSilu, kColumns>};
+  kFinish[int(epilogue.act)](epilogue, sums, row, column, rows, add);
+}
 
 // Factors of dropout for the rows of a strip, a chunk of columns at a time.
 template <int kRows>

@@ -39,6 +39,9 @@ struct Item {
 template <int kRows>
 void finishTile(const Epilogue& epilogue, DropoutStrip<kRows>& dropout, const float* tile, int64_t row, int64_t column,
                 int64_t rows, int64_t columns, bool add) {
+  if (columns == kTile.columns && epilogue.simple()) {
+    return finishSimpleTile<kTile.columns>(epilogue, tile, row, column, rows, add);
+  }
   for (int64_t r = 0; r < rows; ++r) {
     epilogue.finishRow(tile + r * kTile.columns, dropout.at(r, column), row + r, column, columns, add);
   }

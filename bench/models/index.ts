@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runtimeInfo } from '../../lib/index.ts'
 import { Contestant } from './contestant.ts'
+import { benchStart, type StartRow } from './start.ts'
 import { type Engine, type Group, groups, type Work } from './works.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -50,7 +51,7 @@ export async function benchModels({ threads, only, seconds }: ModelsOptions): Pr
       if (works.length > 0) rows.push(...(await measureGroup({ ...group, works }, count, seconds, engines)))
     }
   }
-  save(rows)
+  save(rows, 'start'.includes(only) ? await benchStart(threads[0] ?? 2, onnxFolder()) : [])
 }
 
 type Starts = ReadonlyMap<Engine, (threads: number) => Contestant>
@@ -77,19 +78,31 @@ function availableEngines(): Starts {
   return starts
 }
 
+const modelsFolder = () => process.env.DUOFORMER_ONNX ?? join(root, 'build', 'onnx')
+
+/** Where models for ONNX Runtime lie, if they do and it is installed. */
+function onnxFolder(): string | null {
+  const folder = modelsFolder()
+  const isThere = existsSync(join(folder, 't5-decoder-step.onnx')) && isInstalled()
+  return isThere ? folder : null
+}
+
+const isInstalled = () => existsSync(join(root, 'bench/baselines/node_modules/onnxruntime-node'))
+
 /** The folder of exported models, made once where PyTorch is there; null, with the reason printed, without it. */
 function onnxModels(canExport: boolean): string | null {
-  if (!existsSync(join(root, 'bench/baselines/node_modules/onnxruntime-node'))) {
+  if (!isInstalled()) {
     console.log('skipped: ONNX Runtime (npm ci --prefix bench/baselines --ignore-scripts installs it)')
     return null
   }
-  const folder = process.env.DUOFORMER_ONNX ?? join(root, 'build', 'onnx')
-  if (existsSync(join(folder, 't5-decoder-step.onnx'))) return folder
+  const there = onnxFolder()
+  if (there) return there
   if (!canExport) {
     console.log('skipped: ONNX Runtime (DUOFORMER_ONNX names no folder of models, and exporting them needs PyTorch)')
     return null
   }
   console.log('exporting models for ONNX Runtime')
+  const folder = modelsFolder()
   const { status, stderr } = spawnSync(python, [join(root, 'bench/baselines/export_onnx.py'), folder], {
     encoding: 'utf8',
   })
@@ -161,7 +174,7 @@ function line({ work, engines, ratio, reach, memoryRatio, memoryReach }: Row): s
   return work.padEnd(30) + cells.join('') + ratios + memory
 }
 
-function save(rows: readonly Row[]): void {
+function save(rows: readonly Row[], start: readonly StartRow[]): void {
   const git = (...args: string[]) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
   const { isa } = runtimeInfo()
   const versions = spawnSync(
@@ -181,6 +194,7 @@ function save(rows: readonly Row[]): void {
       onnxruntime: existsSync(onnx) ? (JSON.parse(readFileSync(onnx, 'utf8')) as { version: string }).version : null,
     },
     rows,
+    start,
   }
   const path = join(root, 'bench', 'results', 'models.json')
   mkdirSync(join(root, 'bench', 'results'), { recursive: true })

@@ -10,7 +10,7 @@ constexpr int kDotRows = 4;
 
 // Columns that go with `rows`: together enough sums to cover the latency of a multiply-add, in 16 or in 32 registers.
 constexpr int dotColumns(int rows) {
-  const int most = kTile.rows > 6 ? 4 : 2;
+  const int most = kTile.rows * kTileVecs >= 24 ? 4 : 2;
   return std::min(rows == 1 ? 8 : rows < kDotRows ? 4 : most, kTile.columns);
 }
 

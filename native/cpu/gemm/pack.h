@@ -136,8 +136,9 @@ inline void copyStrip(const MatrixView& x, int64_t begin, int64_t end, int64_t d
   int64_t k = begin;
   if (kRows <= VecF::kLanes && x.rowStride >= VecF::kLanes) {
     // A register holds more than a row of the strip: what is too much is read from the next k's row, and written where
-    // the next k comes. The last k has no next.
-    for (; k < std::min(end, depth - 1); ++k) VecF::load(x.at(k, 0)).store(out + k * kRows);
+    // the next k come. The last ones have too few after them.
+    constexpr int64_t kReach = ceilDiv(VecF::kLanes, kRows);
+    for (; k < std::min(end, depth - kReach + 1); ++k) VecF::load(x.at(k, 0)).store(out + k * kRows);
   }
   for (; k < end; ++k) std::memcpy(out + k * kRows, x.at(k, 0), kRows * sizeof(float));
 }

@@ -40,6 +40,10 @@ constexpr int64_t kItemColumns = 128;
 // time, because strips of A and what they are made from share L2 with the block of B.
 constexpr int64_t kDepthPackingA = 256;
 constexpr int64_t kItemColumnsPackingA = 512;
+// Few rows against weights that were packed before: nothing is packed for an item, and its panels are fetched one
+// ahead.
+constexpr int64_t kItemColumnsFewRows = 256;
+constexpr int64_t kFewRows = 256;
 // Strips of A that are packed at a time, where A cannot be read as it lies: enough to use whole cache lines.
 constexpr int64_t kPackedRows = 96;
 
@@ -72,8 +76,9 @@ struct GemmGrid {
   int64_t items() const { return rowItems * columnItems; }
 };
 
-// `threads` may meet in the items, which never change how a sum is added up.
-constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k, bool packsA, int64_t threads) {
+// `itemColumns`: at most. `threads` may meet in the items, which never change how a sum is added up.
+constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k, bool packsA, int64_t itemColumns,
+                            int64_t threads) {
   constexpr int64_t kSmall = 4'000'000;  // multiply-adds in 80 µs, far above the cost of handing out an item
   if (m == 0 || n == 0) return {tile.rows, tile.columns, 0, 0};
   const auto grid = [&](int64_t rowItems, int64_t columnItems) {
@@ -86,7 +91,7 @@ constexpr GemmGrid gemmGrid(GemmTile tile, int64_t m, int64_t n, int64_t k, bool
   const auto enough = [&](int64_t items) {
     return items >= 4 * threads || (items == 1 && threads == 1) || (packsA && items % threads == 0);
   };
-  GemmGrid result = grid(ceilDiv(m, kItemRows), ceilDiv(n, packsA ? kItemColumnsPackingA : kItemColumns));
+  GemmGrid result = grid(ceilDiv(m, kItemRows), ceilDiv(n, itemColumns));
   // A second item is worth more than the packing it repeats; further ones only when they stay large.
   while (!enough(result.items()) && result.rows * result.columns * k > (result.items() < 2 ? kSmall : 4 * kSmall)) {
     const bool byRows = packsA ? result.rows > result.columns / 2 : result.rows > 2 * result.columns;

@@ -10,14 +10,17 @@ namespace {
 constexpr int64_t kDotMaxRows = 16, kDotMaxColumns = 12;
 // Rows up to which B, if its rows are dense, is read where it lies.
 constexpr int64_t kDirectMaxRows = 12;
-// Rows up to which panels of B that were packed before are the outer loop: A stays in L2.
-constexpr int64_t kPanelsFirstMaxRows = 256;
 // How far ahead of a strip that is alone its panel is fetched, in rows of B: 4 KiB for AVX-512.
 constexpr int64_t kRowsAhead = 32;
 
 bool usesDots(const Product& p) {
   const int64_t alongK = p.narrowB.data ? p.narrowB.rowStride : p.b.rowStride;
   return !p.packedB && p.a.columnStride == 1 && alongK == 1 && (p.m <= kDotMaxRows || p.n <= kDotMaxColumns);
+}
+
+// Whether panels of B are the outer loop, and A stays in L2.
+bool walksPanels(const Product& p) {
+  return p.packedB && p.m <= kFewRows && p.a.columnStride == 1 && !p.epilogue.dropout;
 }
 
 struct Range {
@@ -95,9 +98,8 @@ class BlockWalk {
 
   void run() {
     const Panels panels = panelsOfB();
+    if (walksPanels(p_)) return walkPanels(panels);
     const bool packs = p_.a.columnStride != 1;
-    const bool few = item_.rows.size() <= kPanelsFirstMaxRows && !packs && !p_.epilogue.dropout;
-    if (p_.packedB && few) return walkPanels(panels);
     for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
       const int64_t group = packs ? gemmPackedGroup(kTile, item_.rows.end - i) : item_.rows.end - i;
       if (packs) packRows(p_.a.from(i, depth_.begin), group, item_.rows.end - i, depth_.size(), scratch_);
@@ -119,12 +121,13 @@ class BlockWalk {
     const int64_t step = ceilDiv(kTile.columns * int64_t(sizeof(float)), strips);
     for (int64_t j = item_.columns.begin; j < item_.columns.end; j += kTile.columns) {
       const Range columns{j, std::min(j + kTile.columns, item_.columns.end)};
-      const int64_t distance = strips == 1 ? kRowsAhead * kTile.columns : panels.panelStride;
-      const auto* next = reinterpret_cast<const char*>(panels.data + distance);
+      FetchAhead ahead = columns.end < item_.columns.end ? FetchAhead{bytesAt(panels.data + panels.panelStride), step}
+                                                         : nothingAhead(panels);
+      if (strips == 1) ahead = {bytesAt(panels.data + kRowsAhead * kTile.columns), step};
       for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
         const int64_t rows = gemmStripRows(kTile, item_.rows.end - i);
-        multiplyStrip(panels, columns, i, rows, nullptr, {next, step});
-        next += depth_.size() * step;
+        multiplyStrip(panels, columns, i, rows, nullptr, ahead);
+        ahead.data += depth_.size() * ahead.step;
         i += rows;
       }
       panels.data += panels.panelStride;
@@ -181,7 +184,8 @@ class BlockWalk {
     }
   }
 
-  static FetchAhead nothingAhead(const Panels& panels) { return {reinterpret_cast<const char*>(panels.data), 0}; }
+  static const char* bytesAt(const float* p) { return reinterpret_cast<const char*>(p); }
+  static FetchAhead nothingAhead(const Panels& panels) { return {bytesAt(panels.data), 0}; }
 
   const Product& p_;
   const Item& item_;
@@ -193,7 +197,9 @@ class BlockWalk {
 }  // namespace
 
 GemmGrid gridOf(const Product& p) {
-  return gemmGrid(kTile, p.m, p.n, p.k, p.a.columnStride != 1, ThreadPool::threads());
+  const bool packsA = p.a.columnStride != 1;
+  const int64_t columns = packsA ? kItemColumnsPackingA : walksPanels(p) ? kItemColumnsFewRows : kItemColumns;
+  return gemmGrid(kTile, p.m, p.n, p.k, packsA, columns, ThreadPool::threads());
 }
 
 void multiplyItem(const Product& p, const GemmGrid& grid, int64_t index, float* scratch) {

@@ -111,6 +111,11 @@ constexpr int64_t gemmScratchFloats(GemmTile tile, int64_t n, int64_t k) {
                  16);
 }
 
+// Columns of an item where few rows meet weights that were packed before: as many items for every thread.
+constexpr int64_t gemmFewRowsColumns(int64_t n, int64_t threads) {
+  return ceilDiv(n, roundUp(std::max<int64_t>(ceilDiv(n, kItemColumnsFewRows), 1), threads));
+}
+
 // Chunks of rows over which the backward of the epilogue sums columns; their sums are added in order.
 constexpr int64_t gemmRowChunks(int64_t rows) { return std::clamp<int64_t>(ceilDiv(rows, 32), 1, 64); }
 

@@ -198,8 +198,11 @@ class BlockWalk {
 
 GemmGrid gridOf(const Product& p) {
   const bool packsA = p.a.columnStride != 1;
-  const int64_t columns = packsA ? kItemColumnsPackingA : walksPanels(p) ? kItemColumnsFewRows : kItemColumns;
-  return gemmGrid(kTile, p.m, p.n, p.k, packsA, columns, ThreadPool::threads());
+  const int64_t threads = ThreadPool::threads();
+  const int64_t columns = packsA           ? kItemColumnsPackingA
+                          : walksPanels(p) ? gemmFewRowsColumns(p.n, threads)
+                                           : kItemColumns;
+  return gemmGrid(kTile, p.m, p.n, p.k, packsA, columns, threads);
 }
 
 void multiplyItem(const Product& p, const GemmGrid& grid, int64_t index, float* scratch) {

@@ -18,8 +18,9 @@ test('memory is flat over 1,000 steps of pre-training', { timeout: 600_000 }, as
   }
   using pretraining = await pretrainingOf(sizes, 8, 64)
   const at: { live: number; tensors: number; resident: number; cached: number }[] = []
-  for await (const event of pretraining.run(1300)) {
-    if (event.type === 'step' && event.step >= 300 && event.step % 100 === 0) {
+  // Before, the compiler and the collector of V8 take what they need.
+  for await (const event of pretraining.run(2000)) {
+    if (event.type === 'step' && event.step >= 1000 && event.step % 100 === 0) {
       await device().synchronize()
       at.push({ ...device().memory(), resident: residentBytes() })
     }

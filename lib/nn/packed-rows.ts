@@ -18,13 +18,13 @@ export class PackedRows {
 
   /** Made when they are needed, and again when the scope of the first use is over: a block may run anew in backward. */
   get tensors(): PackingTensors {
-    return this.prepare()
+    if (!this.#tensors || this.#tensors.cuSeqlens.disposed) this.#tensors = this.packing.tensors()
+    return this.#tensors
   }
 
   /** Makes the tensors in the current scope, so that all blocks of a stack share them. */
-  prepare(): PackingTensors {
-    if (!this.#tensors || this.#tensors.cuSeqlens.disposed) this.#tensors = this.packing.tensors()
-    return this.#tensors
+  prepare(): void {
+    this.#tensors = this.tensors
   }
 
   /** Attention among these rows. */

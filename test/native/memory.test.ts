@@ -96,4 +96,25 @@ describe('a memory limit', () => {
     expect(cpu.memory().cached).toBe(0)
     all.dispose()
   })
+
+  test.skipIf(checked || process.platform !== 'linux')(
+    'trim gives memory back, beside what shares its region',
+    async () => {
+      cpu.trim()
+      const [start, size] = [process.memoryUsage().rss, 2 ** 20]
+      const tensors = Array.from({ length: 200 }, () => Tensor.full([size / 4], 1))
+      const kept = tensors.filter((_, i) => i % 40 === 7)
+      await cpu.synchronize()
+      const grown = process.memoryUsage().rss - start
+      for (const tensor of tensors) if (!kept.includes(tensor)) tensor.dispose()
+      cpu.trim()
+      const left = process.memoryUsage().rss - start
+      expect(grown).toBeGreaterThan(180 * size)
+      expect(left).toBeLessThan(40 * size)
+      for (const tensor of kept) {
+        expect(new Set(await tensor.data())).toEqual(new Set([1]))
+        tensor.dispose()
+      }
+    },
+  )
 })

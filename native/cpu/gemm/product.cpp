@@ -10,8 +10,6 @@ namespace {
 constexpr int64_t kDotMaxRows = 16, kDotMaxColumns = 12;
 // Rows up to which B, if its rows are dense, is read where it lies.
 constexpr int64_t kDirectMaxRows = 12;
-// How far ahead of a strip that is alone its panel is fetched, in rows of B: 4 KiB for AVX-512.
-constexpr int64_t kRowsAhead = 32;
 
 bool usesDots(const Product& p) {
   const int64_t alongK = p.narrowB.data ? p.narrowB.rowStride : p.b.rowStride;
@@ -115,7 +113,7 @@ class BlockWalk {
 
  private:
   // Few rows against weights that come from memory: all rows meet a panel while it is in a cache. Meanwhile the next
-  // one is fetched; where there is one strip only, which passes over a panel once, what it reads next.
+  // one is fetched, if it is of this item.
   void walkPanels(Panels panels) {
     const int64_t strips = ceilDiv(item_.rows.size(), kTile.rows);
     const int64_t step = ceilDiv(kTile.columns * int64_t(sizeof(float)), strips);
@@ -123,7 +121,6 @@ class BlockWalk {
       const Range columns{j, std::min(j + kTile.columns, item_.columns.end)};
       FetchAhead ahead = columns.end < item_.columns.end ? FetchAhead{bytesAt(panels.data + panels.panelStride), step}
                                                          : nothingAhead(panels);
-      if (strips == 1) ahead = {bytesAt(panels.data + kRowsAhead * kTile.columns), step};
       for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
         const int64_t rows = gemmStripRows(kTile, item_.rows.end - i);
         multiplyStrip(panels, columns, i, rows, nullptr, ahead);

@@ -62,7 +62,7 @@ const layouts = [
   ['TT', { transposeA: true, transposeB: true }],
 ] as const
 
-/** Around the tiles' 6 × 16 and 12 × 32, the items' 128 columns, 48 packed rows and 512 of K. */
+/** Around the tiles' 6 × 16 and 6 × 64, the items' 128 columns, 96 packed rows and 512 of K. */
 const shapes: readonly Shape[] = [
   { m: 1, n: 1, k: 1 },
   { m: 1, n: 33, k: 17 },
@@ -74,6 +74,7 @@ const shapes: readonly Shape[] = [
   { m: 33, n: 17, k: 3 },
   { m: 53, n: 32, k: 47 },
   { m: 97, n: 49, k: 21 },
+  { m: 20, n: 65, k: 11 },
   { m: 0, n: 3, k: 4 },
   { m: 4, n: 3, k: 0 },
 ]
@@ -134,6 +135,18 @@ export const gemmCases: Case[] = [
   ...([1, 2, 3, 5, 7, 40] as const).map((m) =>
     gemmCase(`packed ${m} rows`, { m, n: 45, k: 530 }, { packed: true, transposeB: true, extras: ['bias'] }),
   ),
+  // Whole tiles, several panels and two blocks of K, with what inference adds to them.
+  ...(['none', 'relu', 'geluErf', 'geluTanh', 'silu'] as const).flatMap((act) => [
+    gemmCase(
+      `packed, several panels, ${act}`,
+      { m: 8, n: 152, k: 520 },
+      { packed: true, act, extras: ['bias', 'residual'], scale: 0.05 }, // z where activations bend
+    ),
+    gemmCase(`whole tiles, ${act}`, { m: 19, n: 128, k: 9 }, { act, extras: ['residual'] }),
+  ]),
+  gemmCase('whole tiles, K in two blocks', { m: 18, n: 64, k: 520 }, { extras: ['bias', 'residual'] }),
+  gemmCase('packed, several items', { m: 6, n: 530, k: 10 }, { packed: true, extras: ['bias'] }),
+  gemmCase('packed, many rows', { m: 261, n: 70, k: 6 }, { packed: true, extras: ['bias'] }),
   gemmCase('packed NN, batch', { m: 4, n: 64, k: 20, leading: [2], sharedB: true }, { packed: true, act: 'relu' }),
   gemmCase('packed strided', { m: 14, n: 19, k: 20 }, { packed: true, strided: true }),
   {

@@ -17,7 +17,7 @@ import {
   tokenizerOf,
   writePage,
 } from './comparison.ts'
-import { type Benchmark, type Measured, type PretrainingObjective, pretrained, tokenized } from './encoder.ts'
+import { type Benchmark, type Pretrained, type PretrainingObjective, pretrained, tokenized } from './encoder.ts'
 import type { Experiment } from './main.ts'
 
 /** The time is that of as many steps of masked-language modelling. */
@@ -40,7 +40,7 @@ export async function runElectraVersusMasked({ data: folder, results }: Experime
     const share = await stepTimeRatio(train)
     const steps = { mlm: maskedSteps, joint: Math.round(maskedSteps / share) }
     console.log(`a joint step takes ${share.toFixed(2)} masked ones: ${steps.joint} steps`)
-    const costs = new Map<PretrainingObjective, Measured[]>(objectives.map((objective) => [objective, []]))
+    const costs = new Map<PretrainingObjective, Pretrained[]>(objectives.map((objective) => [objective, []]))
     for (const seed of fineTuning.seeds) {
       for (const objective of objectives) costs.get(objective)?.push(await train(objective, steps[objective], seed))
     }
@@ -60,7 +60,7 @@ interface Contest extends Readonly<Record<PretrainingObjective, Outcome>> {
 
 /** Time of a joint step in masked ones: the median of rounds that alternate, so that other work meets both alike. */
 async function stepTimeRatio(
-  train: (objective: PretrainingObjective, steps: number, seed: number) => Promise<Measured>,
+  train: (objective: PretrainingObjective, steps: number, seed: number) => Promise<Pretrained>,
 ): Promise<number> {
   const ratios: number[] = []
   for (let round = 0; round < 5; round++) {
@@ -74,7 +74,7 @@ async function stepTimeRatio(
 function pageOf(
   outcomes: readonly Contest[],
   steps: Readonly<Record<PretrainingObjective, number>>,
-  costs: ReadonlyMap<PretrainingObjective, readonly Measured[]>,
+  costs: ReadonlyMap<PretrainingObjective, readonly Pretrained[]>,
 ): string {
   const scoresOf = (objective: PretrainingObjective) =>
     outcomes.map((outcome) => mean(outcome[objective].runs.map(({ score }) => score)))
@@ -104,11 +104,20 @@ of the same learning rates for fine-tuning, found with the first seed.
 
 ${table(['pre-trained on', 'steps', 'seconds', 'million tokens', ...tasks, 'mean'], rows)}
 
-How many steps take equal time was measured before, in rounds that alternate. On ${machineText()}; the machine had
-other work to do, which met both objectives.
+${judgingText(costs.get('joint') ?? [])}
+
+How many steps take equal time was measured before, in rounds that alternate. On ${machineText()}.
 
 The search, with the first seed:
 
 ${searchTable(search)}
 `
+}
+
+function judgingText(runs: readonly Pretrained[]): string {
+  const found = runs.flatMap(({ judging }) => judging ?? [])
+  const loss = mean(found.map((judging) => judging.loss)).toFixed(3)
+  const base = mean(found.map((judging) => judging.baseLoss)).toFixed(3)
+  const replaced = percent(mean(found.map((judging) => judging.replaced)))
+  return `At its end the discriminator has a loss of ${loss} nats; always saying the share of replaced tokens (${replaced} %) has ${base}.`
 }

@@ -10,6 +10,7 @@ import {
   ElectraForPreTraining,
   ElectraModel,
   generatorJson,
+  noGrad,
   optim,
   parseElectraConfig,
   type Tensor,
@@ -69,10 +70,19 @@ export interface PretrainingOptions {
   readonly seed: number
 }
 
+/** What a discriminator has learned: losses in nats. */
+export interface Judging {
+  readonly loss: number
+  /** Of always saying the share of replaced tokens. */
+  readonly baseLoss: number
+  readonly replaced: number
+}
+
 /** Pre-trains an encoder, and saves it to a folder with its tokenizer and the dropout of fine-tuning. */
-export async function pretrained(folder: string, options: PretrainingOptions): Promise<Measured> {
+export async function pretrained(folder: string, options: PretrainingOptions): Promise<Pretrained> {
   const { objective: name, tokenizer, documents, steps, batchSize, maskRate, lr, seed } = options
   using model = modelOf(name, tokenizer, seed)
+  const batches = (seed: number) => data.electraBatches(documents, { tokenizer, batchSize, maxLength, maskRate, seed })
   const objective = model instanceof ElectraForMaskedLM ? train.maskedObjective(model) : train.jointObjective(model)
   using optimizer = new optim.AdamW(optim.parameterGroups(model.namedParameters(), { weightDecay: 0.01 }), {
     eps: 1e-6,
@@ -80,7 +90,7 @@ export async function pretrained(folder: string, options: PretrainingOptions): P
   const measured = await measuredRun(
     new train.Trainer({
       ...{ objective, optimizer, lr, seed, maxSteps: steps },
-      data: data.electraBatches(documents, { tokenizer, batchSize, maxLength, maskRate, seed }),
+      data: batches(seed),
       schedule: { type: 'electraLinear', warmupSteps: Math.min(100, steps / 10), totalSteps: steps },
     }),
     (event) => {
@@ -96,7 +106,25 @@ export async function pretrained(folder: string, options: PretrainingOptions): P
   const { hidden_dropout_prob, attention_probs_dropout_prob } = encoderJson(tokenizer, fineTuningDropout)
   const saved = { ...JSON.parse(await readFile(config, 'utf8')), hidden_dropout_prob, attention_probs_dropout_prob }
   await writeFile(config, JSON.stringify(saved))
-  return measured
+  return {
+    ...measured,
+    judging: model instanceof ElectraForMaskedLM ? null : await judgingOf(model, batches(seed + 100)),
+  }
+}
+
+/** Over 20 batches, masked anew. */
+async function judgingOf(model: ElectraForJointPreTraining, batches: data.Stream<data.ElectraBatch>): Promise<Judging> {
+  let [loss, replaced, tokens, count] = [0, 0, 0, 0]
+  for await (const batch of batches) {
+    const { rtdLoss, isReplaced } = noGrad(() => model.forward(batch))
+    loss += await rtdLoss.item()
+    for (const flag of await isReplaced.data()) replaced += Number(flag)
+    tokens += isReplaced.size
+    if (++count === 20) break
+  }
+  const share = replaced / tokens
+  const baseLoss = -share * Math.log(share) - (1 - share) * Math.log(1 - share)
+  return { loss: loss / count, baseLoss, replaced: share }
 }
 
 function modelOf(objective: PretrainingObjective, tokenizer: Tokenizer, seed: number) {
@@ -147,6 +175,11 @@ async function measuredRun<B>(
   }
   trainer.dispose()
   return { seconds, tokens, peakBytes: device().memory().peak }
+}
+
+export interface Pretrained extends Measured {
+  /** Where there is a discriminator. */
+  readonly judging: Judging | null
 }
 
 export interface Benchmark {

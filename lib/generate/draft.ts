@@ -1,4 +1,3 @@
-import * as ops from '../ops/index.ts'
 import type { DecoderState } from './model.ts'
 import { queued, read } from './run.ts'
 import type { Sequence } from './sequence.ts'
@@ -75,7 +74,7 @@ export class ModelDraft implements Draft {
     const guesses: number[][] = rows.map(() => [])
     let next: readonly ArrayLike<number>[] = rows.map(({ ids }, i) => ids.subarray(this.#fed[i]))
     for (let n = 0; n < most; n++) {
-      const { ids } = await read(queued(this.state, () => ({ ids: ops.argmax(this.state.step(next, 'last')) })))
+      const { ids } = await read(queued(this.state, () => ({ ids: this.state.best(next, []) })))
       this.#fed = this.#fed.map((fed, i) => fed + (next[i] as ArrayLike<number>).length)
       guesses.forEach((guess, i) => {
         guess.push((ids as Int32Array)[i] as number)

@@ -47,6 +47,13 @@ export interface DecoderState {
    * @returns (rows, V), or (all tokens, V), row by row; what stands for padding means nothing.
    */
   step(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor
+  /**
+   * As `step` with 'last', where only each row's best token counts: a model may find it without all logits.
+   *
+   * @param banned tokens that must not be it.
+   * @returns (rows) int32; of equal ones the lowest.
+   */
+  best(tokens: readonly ArrayLike<number>[], banned: readonly number[]): Tensor
   /** Makes row i what row rows[i] was, for every i; rows may repeat, and those not named are gone. Copies no cache. */
   select(rows: readonly number[]): void
   /** Takes back what row i was fed beyond lengths[i] tokens. */

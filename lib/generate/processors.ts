@@ -8,6 +8,13 @@ import { warpers } from './warpers.ts'
 /** Changes the scores (R, V) of the next tokens; runs queued ops, in a scope and without a tape, and does not wait. */
 export type LogitsProcessor = (scores: Tensor, context: LogitsContext) => Tensor
 
+const bans = Symbol('bans')
+
+/** One that bans tokens in rows of some lengths, which can be known without scores. */
+interface Ban extends LogitsProcessor {
+  readonly [bans]: { readonly tokens: readonly number[]; readonly from: number; readonly to: number }
+}
+
 /**
  * Tokens that a sequence may go on with; all others are banned.
  *
@@ -56,6 +63,25 @@ export function applyProcessors(
   return processors.reduce((result, process) => process(result, context), scores)
 }
 
+/**
+ * The tokens that are banned, if that is all that the processors do, and they do it to all rows alike; null otherwise.
+ *
+ * @param lengths of the rows.
+ */
+export function bannedAlone(
+  processors: readonly LogitsProcessor[],
+  lengths: readonly number[],
+): readonly number[] | null {
+  const banned: number[] = []
+  for (const process of processors) {
+    const ban = bans in process ? (process as Ban)[bans] : null
+    const count = ban && lengths.filter((length) => length >= ban.from && length <= ban.to).length
+    if (count === null || (count > 0 && count < lengths.length)) return null
+    if (count > 0) banned.push(...(ban as Ban[typeof bans]).tokens)
+  }
+  return banned
+}
+
 const int32 = (values: ArrayLike<number>) => Tensor.from(Int32Array.from(values))
 
 /** Every row with every token. */
@@ -67,11 +93,15 @@ function filled(count: number, value: number): Tensor {
   return Tensor.from(new Float32Array(count).fill(value))
 }
 
-/** Bans the tokens in some rows. */
-function ban(scores: Tensor, context: LogitsContext, rows: readonly number[], tokens: readonly number[]): Tensor {
-  if (rows.length === 0) return scores
-  if (rows.length === context.sequences.length) return ops.banTokens(scores, int32(tokens))
-  return ops.biasTokens(scores, ...pairs(rows, tokens), filled(rows.length * tokens.length, -Infinity))
+/** Bans tokens in rows whose length is in a range. */
+function ban(tokens: readonly number[], from = 0, to = Number.POSITIVE_INFINITY): Ban {
+  const process: LogitsProcessor = (scores, context) => {
+    const rows = context.rowsOfLength(from, to)
+    if (rows.length === 0) return scores
+    if (rows.length === context.sequences.length) return ops.banTokens(scores, int32(tokens))
+    return ops.biasTokens(scores, ...pairs(rows, tokens), filled(rows.length * tokens.length, -Infinity))
+  }
+  return Object.assign(process, { [bans]: { tokens, from, to } })
 }
 
 function endsWith(sequence: Int32Array, ids: readonly number[]): boolean {
@@ -113,7 +143,7 @@ function badWords({ badWordsIds, eosTokenId }: GenerationConfig): LogitsProcesso
   const single = words.filter((ids) => ids.length === 1).flat()
   const longer = words.filter((ids) => ids.length > 1)
   return [
-    ...(single.length > 0 ? [(scores: Tensor) => ops.banTokens(scores, int32(single))] : []),
+    ...(single.length > 0 ? [ban(single)] : []),
     ...(longer.length > 0 ? [biased(longer.map((ids) => [ids, -Infinity]))] : []),
   ]
 }
@@ -152,7 +182,7 @@ function minimumLength({ config, promptLength }: ProcessorSettings): LogitsProce
   const least = minNewTokens === null ? minLength : promptLength + minNewTokens
   const ends = tokenList(config.eosTokenId)
   if (ends.length === 0 || least === 0) return []
-  return [(scores, context) => ban(scores, context, context.rowsOfLength(0, least - 1), ends)]
+  return [ban(ends, 0, least - 1)]
 }
 
 function allowed(fn: PrefixAllowedTokensFn): LogitsProcessor {
@@ -213,9 +243,9 @@ function suppressed({ config, promptLength }: ProcessorSettings): LogitsProcesso
   // A forced first token is not the beginning.
   const begin = promptLength === 1 && forcedBosTokenId !== null ? 2 : promptLength
   const list: LogitsProcessor[] = []
-  if (suppressTokens) list.push((scores) => ops.banTokens(scores, int32(suppressTokens)))
+  if (suppressTokens) list.push(ban(suppressTokens))
   if (beginSuppressTokens) {
-    list.push((scores, context) => ban(scores, context, context.rowsOfLength(begin, begin), beginSuppressTokens))
+    list.push(ban(beginSuppressTokens, begin, begin))
   }
   return list
 }

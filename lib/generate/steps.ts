@@ -1,7 +1,7 @@
 import type { Tensor } from '../tensor.ts'
 import { LogitsContext } from './context.ts'
 import type { DecoderState } from './model.ts'
-import { applyProcessors } from './processors.ts'
+import { applyProcessors, bannedAlone } from './processors.ts'
 import { Recorder, type StepTensors } from './recorder.ts'
 import type { Found, Run } from './run.ts'
 
@@ -49,6 +49,18 @@ export class Steps {
     const context = new LogitsContext(ids, sentences, beams, this.run.promptLength)
     const step: StepTensors = { logits, scores: applyProcessors(this.run.processors, prepare(logits), context) }
     return { ...choose(step.scores), ...this.#recorder.wanted(step) }
+  }
+
+  /** Queues a step of which only each row's best token is wanted; null where it takes scores to find it. */
+  queueBest(rows: readonly StepRow[]): { ids: Tensor } | null {
+    const { doSample, outputScores, outputLogits } = this.run.config
+    if (doSample || outputScores || outputLogits) return null
+    const ids = rows.map((row) => row.ids)
+    const banned = bannedAlone(
+      this.run.processors,
+      ids.map(({ length }) => length),
+    )
+    return banned && { ids: this.state.best(this.#unfed(ids), banned) }
   }
 
   /** Ends a step with what was read of it. */

@@ -26,9 +26,8 @@ export async function* tokenSearch(
   let active = sequences
   while (active.length > 0) {
     run.signal?.throwIfAborted()
-    const values = await read(
-      queued(state, () => steps.queue(active, (scores) => ({ ids: choose(scores, run, steps.count, active) }))),
-    )
+    const choice = (scores: Tensor) => ({ ids: choose(scores, run, steps.count, active) })
+    const values = await read(queued(state, () => steps.queueBest(active) ?? steps.queue(active, choice)))
     const tokens = values.ids as Int32Array
     steps.record(values, active)
     active.forEach((sequence, i) => {

@@ -59,14 +59,23 @@ export class T5Decoding implements DecoderState {
 
   step(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor {
     const padding = this.#paddingIn(tokens)
-    if (padding.every((count) => count === 0)) return this.#feed(tokens, wanted)
-    // Padding comes first and is not fed: with it gone, the distances between all other tokens are what they were.
-    this.#rows = this.#rows.map((row, i) => ({ ...row, padding: row.padding + (padding[i] as number) }))
-    const real = tokens.map((list, i) => Array.from(list).slice(padding[i]))
-    const logits = this.#feed(real, wanted)
-    return wanted === 'last' ? logits : spread(logits, tokens, padding)
+    const logits = this.model.logits(this.#feed(this.#withoutPadding(tokens, padding), wanted))
+    return wanted === 'last' || padding.every((count) => count === 0) ? logits : spread(logits, tokens, padding)
   }
 
+  best(tokens: readonly ArrayLike<number>[], banned: readonly number[]): Tensor {
+    const real = this.#withoutPadding(tokens, this.#paddingIn(tokens))
+    return this.model.bestTokens(this.#feed(real, 'last'), banned)
+  }
+
+  /** Padding comes first and is not fed: with it gone, the distances between all other tokens are what they were. */
+  #withoutPadding(tokens: readonly ArrayLike<number>[], padding: readonly number[]): readonly ArrayLike<number>[] {
+    if (padding.every((count) => count === 0)) return tokens
+    this.#rows = this.#rows.map((row, i) => ({ ...row, padding: row.padding + (padding[i] as number) }))
+    return tokens.map((list, i) => Array.from(list).slice(padding[i]))
+  }
+
+  /** What the head reads, after the final norm. */
   #feed(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor {
     const counts = tokens.map(({ length }) => length)
     this.#rows = this.#rows.map((row, i) => ({ ...row, length: row.length + (counts[i] as number) }))
@@ -89,7 +98,7 @@ export class T5Decoding implements DecoderState {
       h = block.feedForward.forward(block.feedForwardNorm.forward(h), h, this.#context.rows, this.#context.pass)
     })
     const last = wanted === 'last' && ids.length > rows.length ? ops.gatherRows(h, lastRows(counts)) : h
-    return this.model.logits(this.#decoder.finalNorm.forward(last))
+    return this.#decoder.finalNorm.forward(last)
   }
 
   get device(): DeviceName {

@@ -571,6 +571,11 @@ export class T5ForConditionalGeneration extends T5Model implements search.Genera
     return this.#logits(this.#scaled(hidden))
   }
 
+  /** As `logits`, where only each row's best token counts. @param banned tokens that must not be it. @returns (N) int32. */
+  bestTokens(hidden: Tensor, banned: readonly number[]): Tensor {
+    return this.#headWeight.argmax(inDType(this.#scaled(hidden), this.computeDtype), banned)
+  }
+
   #logits(scaled: Tensor): Tensor {
     const x = inDType(scaled, this.computeDtype)
     return inDType(ops.linear(x, this.#headWeight.for(x)), 'float32')

@@ -1,12 +1,15 @@
 import { differentiable } from '../autograd/differentiable.ts'
 import { inInference, noGrad } from '../autograd/grad-mode.ts'
 import * as ops from '../ops/index.ts'
-import { PackedWeight } from '../ops/index.ts'
+import { PackedWeight, ScreenedWeight } from '../ops/index.ts'
 import { keep } from '../scope.ts'
-import type { Tensor } from '../tensor.ts'
+import { Tensor } from '../tensor.ts'
 
 /** Products of fewer rows read a weight where it lies as fast as in any other order. */
 const leastRows = 6
+
+/** Where reading the weight is what a product waits for, and there is enough of it to be worth a second pass. */
+const screening = { mostRows: 16, leastOutputs: 2048 }
 
 interface NarrowCopy {
   readonly tensor: Tensor
@@ -17,10 +20,12 @@ interface NarrowCopy {
 /**
  * The weight (outputs, inputs) of a linear layer, with the copies of it that products read, each made when one is first
  * asked for, and again after an update: for 16-bit inputs one in their dtype; for inference on the CPU one in the order in
- * which products read it. 16-bit weights, which are to save memory, have none.
+ * which products read it, and one in 8 bits to find the largest of many outputs. 16-bit weights, which are to save memory,
+ * have only the last.
  */
 export class LinearWeight implements Disposable {
   #packed: PackedWeight | null = null
+  #screened: ScreenedWeight | null = null
   #narrow: NarrowCopy | null = null
 
   constructor(private readonly tensor: Tensor) {}
@@ -41,6 +46,19 @@ export class LinearWeight implements Disposable {
     return narrows ? narrowed(leaf(), this.#copyIn(x)) : leaf()
   }
 
+  /** Which output is each row's largest, `banned` ones left out: (rows) int32. Needs no logits where rows are few. */
+  argmax(x: Tensor, banned: readonly number[]): Tensor {
+    const [outputs, inputs] = this.tensor.shape as [number, number]
+    const tokens = banned.length > 0 ? Tensor.from(Int32Array.from(banned)) : null
+    const few = x.size / inputs <= screening.mostRows && outputs >= screening.leastOutputs
+    if (inInference() && few && x.dtype === 'float32' && x.device === 'cpu') {
+      this.#screened ??= new ScreenedWeight(this.tensor)
+      return ops.linearArgmax(x, this.#screened, { banned: tokens })
+    }
+    const logits = ops.linear(x, this.for(x))
+    return ops.argmax(tokens ? ops.banTokens(logits, tokens) : logits)
+  }
+
   #copyIn({ dtype }: Tensor): Tensor {
     const { version } = this.tensor.contents
     if (this.#narrow?.version === version && this.#narrow.tensor.dtype === dtype) return this.#narrow.tensor
@@ -58,6 +76,8 @@ export class LinearWeight implements Disposable {
   [Symbol.dispose](): void {
     this.#packed?.dispose()
     this.#packed = null
+    this.#screened?.[Symbol.dispose]()
+    this.#screened = null
     this.#dropNarrow()
   }
 }

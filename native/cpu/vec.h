@@ -102,6 +102,9 @@ struct Vec<float> {
   static Vec loadBFloat16(const uint16_t* p) {
     return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16))};
   }
+  static Vec loadInt8(const int8_t* p) {
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)))};
+  }
 
   friend float sum(Vec a) {
     const __m128 half = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
@@ -177,6 +180,9 @@ struct Vec<float> {
   static Vec loadBFloat16(const uint16_t* p) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16))};
   }
+  static Vec loadInt8(const int8_t* p) {
+    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)))};
+  }
 
   friend float sum(Vec a) { return _mm512_reduce_add_ps(a.v); }
   friend float maxOf(Vec a) { return _mm512_reduce_max_ps(a.v); }
@@ -245,6 +251,12 @@ struct Vec<float> {
 
   static Vec loadFloat16(const uint16_t* p) { return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))}; }
   static Vec loadBFloat16(const uint16_t* p) { return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16))}; }
+  static Vec loadInt8(const int8_t* p) {
+    int32_t four;
+    std::memcpy(&four, p, sizeof(four));
+    const int8x8_t bytes = vreinterpret_s8_s32(vdup_n_s32(four));
+    return {vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(bytes))))};
+  }
 
   friend float sum(Vec a) { return vaddvq_f32(a.v); }
   friend float maxOf(Vec a) { return vmaxvq_f32(a.v); }
@@ -302,6 +314,7 @@ struct Vec<float> {
     std::memcpy(&x, &bits, sizeof x);
     return {x};
   }
+  static Vec loadInt8(const int8_t* p) { return {float(*p)}; }
 
   friend float sum(Vec a) { return a.v; }
   friend float maxOf(Vec a) { return a.v; }

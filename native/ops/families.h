@@ -13,6 +13,7 @@
   FAMILY(Activation)            \
   FAMILY(Dropout)               \
   FAMILY(Gemm)                  \
+  FAMILY(LinearArgmax)          \
   FAMILY(CrossEntropy)          \
   FAMILY(BinaryCrossEntropy)    \
   FAMILY(ReplaceTokens)         \

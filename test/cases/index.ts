@@ -6,6 +6,7 @@ import type { Case } from './case.ts'
 import { dropoutCases } from './dropout.ts'
 import { elementwiseCases, storageCases } from './elementwise.ts'
 import { gemmCases } from './gemm.ts'
+import { linearArgmaxCases } from './linear-argmax.ts'
 import { lossCases } from './losses.ts'
 import { normCases } from './norm.ts'
 import { optimizerCases } from './optimizer.ts'
@@ -25,6 +26,7 @@ export const cases: readonly Case[] = [
   ...gatedCases,
   ...dropoutCases,
   ...gemmCases,
+  ...linearArgmaxCases,
   ...lossCases,
   ...normCases,
   ...optimizerCases,

@@ -5,6 +5,7 @@ import {
   GenerationDefaults,
   type GenerativeModel,
   keep,
+  ops,
   Tensor,
 } from '../../lib/index.ts'
 import { randomOf } from '../harness.ts'
@@ -103,6 +104,10 @@ class FakeDecoder implements DecoderState {
     })
     this.model.spoil?.(data)
     return Tensor.from(data, { shape: [lists.length, vocabSize] })
+  }
+
+  best(tokens: readonly ArrayLike<number>[], banned: readonly number[]): Tensor {
+    return ops.argmax(ops.banTokens(this.step(tokens, 'last'), Tensor.from(Int32Array.from(banned))))
   }
 
   select(rows: readonly number[]): void {

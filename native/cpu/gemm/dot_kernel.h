@@ -32,6 +32,16 @@ struct StoredNarrow {
   }
 };
 
+struct StoredInt8 {
+  using T = int8_t;
+  static VecF load(const int8_t* p) { return VecF::loadInt8(p); }
+  static VecF load(const int8_t* p, int64_t n) {
+    int8_t part[VecF::kLanes] = {};
+    std::memcpy(part, p, size_t(n));
+    return load(part);
+  }
+};
+
 // out[r·kTile.columns + c] = Σₖ a(r, k)·b(k, c)
 template <int kRows, int kColumns, typename Stored>
 void dotTile(const float* a, int64_t aStride, const typename Stored::T* b, int64_t bStride, int64_t depth, float* out) {

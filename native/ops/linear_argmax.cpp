@@ -21,7 +21,8 @@ double argmaxFlops(const OpCall& call) { return 2. * double(call.dim("R") * call
 
 void registerLinearArgmax(std::vector<OpDef>& ops) {
   ops.push_back({
-      .name = "linearArgmax",  // id of each row's largest x·wᵀ, banned tokens counting as -inf; of equal ones the lowest
+      .name =
+          "linearArgmax",  // id of each row's largest x·wᵀ, banned tokens counting as -inf; of equal ones the lowest
       .inputs = {{"x", "R K"},
                  {"weight", "V K", Kind::kStored},
                  {"codes", "V K", Kind::kAny},

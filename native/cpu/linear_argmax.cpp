@@ -3,8 +3,8 @@
 // With codes c and a scale s for each token, ε = w − s·c and Cauchy–Schwarz, |x·w − s·x·c| ≤ |x|·|ε|; to |ε|, bounds
 // add what rounding can do to either product. A first pass reads the codes, one byte a weight, and gives every logit
 // between two bounds; the greatest lower one is a floor for the best token. Of those whose upper bound reaches the
-// floor, a few in ten thousand, a second pass computes the logit as products of few rows do. The result is that of all
-// logits.
+// floor, one to eight of 32,128 normal ones at K = 512, a second pass computes the logit as products of few rows do.
+// The result is that of all logits.
 //
 // Bytes: V·(K + 8), and 4·R·V twice in caches; 2·R·V·K FLOP, of which one product of few rows on registers.
 #include <cmath>
@@ -19,7 +19,7 @@ namespace duo::cpu::DUO_ISA {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr int32_t kNoToken = -1;  // NaN
+constexpr int32_t kNoToken = -1;  // none of a block can be the best
 constexpr float kLargestCode = 127;
 // What follows keeps bounds true where squares or products are too small for a float. Such squares are of numbers
 // below 1.1e-19; in a row of weights with one above 1e-13 they count less than the rounding that is added.

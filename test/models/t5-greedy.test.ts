@@ -2,8 +2,11 @@
 import { expect, test } from 'vitest'
 import { device, type GenerateOptions, parseT5Config, T5ForConditionalGeneration } from '../../lib/index.ts'
 
-const config = parseT5Config({ vocab_size: 2300, d_model: 32, d_kv: 8, d_ff: 48, num_layers: 2, num_heads: 4 })
-// Sources that end at different steps, so that rows leave the decoder.
+// With a head of its own: a tied one repeats the token that it was fed.
+const config = parseT5Config({
+  ...{ vocab_size: 2300, d_model: 32, d_kv: 8, d_ff: 48, num_layers: 2, num_heads: 4 },
+  tie_word_embeddings: false,
+})
 const inputIds = Array.from({ length: 5 }, (_, b) =>
   Array.from({ length: 7 }, (_, t) => 3 + ((b * 67 + t * 31) % 2000)),
 )
@@ -31,6 +34,19 @@ test.each(cases)('greedy search with %s', async (_, options, screened) => {
   expect(screens() > 0).toBe(screened)
   const { sequences: byScores } = await model.generate({ inputIds }, { ...all, outputScores: true })
   expect(list(sequences)).toEqual(list(byScores))
+})
+
+test('rows that end leave the others as they were', async () => {
+  using model = modelOf()
+  const { sequences } = await model.generate({ inputIds }, { maxNewTokens: 12 })
+  expect(new Set(list(sequences).flat()).size).toBeGreaterThan(10)
+  const eosTokenId = sequences[1]![4] as number
+  const ended = await model.generate({ inputIds }, { maxNewTokens: 12, eosTokenId })
+  const lengths = ended.sequences.map((ids) => (ids.includes(eosTokenId) ? ids.indexOf(eosTokenId) : ids.length))
+  expect(new Set(lengths).size).toBeGreaterThan(1)
+  ended.sequences.forEach((ids, i) => {
+    expect([...ids.subarray(0, lengths[i])]).toEqual([...sequences[i]!.subarray(0, lengths[i])])
+  })
 })
 
 test('tokens that are banned are the ones it would have taken', async () => {

@@ -7,6 +7,7 @@ import {
   optim,
   parseElectraConfig,
   parseT5Config,
+  T5EncoderModel,
   T5ForConditionalGeneration,
   train,
 } from '../../lib/index.ts'
@@ -64,11 +65,23 @@ function t5Step(rows: number, source: number, target: number): Prepared {
   return trained(model, train.lossObjective(model), { inputIds: ids(rows, source), labels: ids(rows, target) })
 }
 
-function greedy(rows: number): Prepared {
+function encode(rows: number, length: number): Prepared {
+  const model = new T5EncoderModel(parseT5Config({ model_type: 't5' })).eval()
+  const inputIds = ids(rows, length)
+  return {
+    async run() {
+      using hidden = noGrad(() => model.forward({ inputIds }).lastHiddenState)
+      await hidden.data()
+    },
+    [Symbol.dispose]: () => model.dispose(),
+  }
+}
+
+function generate(rows: number, numBeams: number): Prepared {
   const model = new T5ForConditionalGeneration(parseT5Config({ model_type: 't5' })).eval()
   const inputIds = ids(rows, 64)
   return {
-    run: () => model.generate({ inputIds }, { minNewTokens: 64, maxNewTokens: 64 }),
+    run: () => model.generate({ inputIds }, { minNewTokens: 64, maxNewTokens: 64, numBeams }),
     [Symbol.dispose]: () => model.dispose(),
   }
 }
@@ -76,9 +89,13 @@ function greedy(rows: number): Prepared {
 export const works: Readonly<Record<string, () => Prepared>> = {
   'electra-small classify 1x32': () => classify({}, 1, 32),
   'electra-small classify 1x128': () => classify({}, 1, 128),
+  'electra-small classify 32x128': () => classify({}, 32, 128),
+  'electra-base classify 1x128': () => classify(base, 1, 128),
   'electra-base classify 32x128': () => classify(base, 32, 128),
   'electra-small joint 16x128': () => joint(16, 128),
   't5-small step 8x128-32': () => t5Step(8, 128, 32),
-  't5-small greedy 1': () => greedy(1),
-  't5-small greedy 8': () => greedy(8),
+  't5-small encode 1x128': () => encode(1, 128),
+  't5-small greedy 1': () => generate(1, 1),
+  't5-small greedy 8': () => generate(8, 1),
+  't5-small beam 4': () => generate(1, 4),
 }

@@ -50,10 +50,11 @@ export interface DecoderState {
   /**
    * As `step` with 'last', where only each row's best token counts: a model may find it without all logits.
    *
+   * @param tokens one list for each row; or what this gave for the step before, (rows) int32, whether or not it was read yet.
    * @param banned tokens that must not be it.
    * @returns (rows) int32; of equal ones the lowest.
    */
-  best(tokens: readonly ArrayLike<number>[], banned: readonly number[]): Tensor
+  best(tokens: readonly ArrayLike<number>[] | Tensor, banned: readonly number[]): Tensor
   /** Makes row i what row rows[i] was, for every i; rows may repeat, and those not named are gone. Copies no cache. */
   select(rows: readonly number[]): void
   /** Takes back what row i was fed beyond lengths[i] tokens. */

@@ -37,20 +37,37 @@ export function queued<T>({ device }: { readonly device: DeviceName }, fn: () =>
   return withDevice(device, () => noGrad(() => scope(fn)))
 }
 
-/** Reads tensors, all with one wait, and gives their memory back. */
-export async function read(
-  tensors: Readonly<Record<string, Tensor | null>>,
-): Promise<Record<string, Float32Array | Int32Array>> {
-  const present = Object.entries(tensors).filter((entry): entry is [string, Tensor] => entry[1] !== null)
-  try {
-    // Settled, not all: a failure must find no read under way, or the next wait would throw it again.
-    const results = await Promise.allSettled(present.map(([, tensor]) => tensor.data()))
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed) throw failed.reason
-    return Object.fromEntries(
-      present.map(([name], i) => [name, (results[i] as PromiseFulfilledResult<Float32Array | Int32Array>).value]),
-    )
-  } finally {
-    for (const [, tensor] of present) tensor.dispose()
+type StepTensors = Readonly<Record<string, Tensor | null>>
+type StepValues = Record<string, Float32Array | Int32Array>
+
+/** What was queued, and is being read, all with one wait. */
+export class Pending<T extends StepTensors> implements Disposable {
+  /** Rejects where the device failed; no read is under way then, or the next wait would throw what failed again. */
+  readonly values: Promise<StepValues>
+
+  constructor(readonly tensors: T) {
+    this.values = valuesOf(tensors)
+    // Whoever wants the values may come later than a failure.
+    this.values.catch(() => {})
   }
+
+  /** Gives the tensors' memory back; what is being read still arrives. */
+  [Symbol.dispose](): void {
+    for (const tensor of Object.values(this.tensors)) tensor?.dispose()
+  }
+}
+
+async function valuesOf(tensors: StepTensors): Promise<StepValues> {
+  const present = Object.entries(tensors).filter((entry): entry is [string, Tensor] => entry[1] !== null)
+  const results = await Promise.allSettled(present.map(([, tensor]) => tensor.data()))
+  const failed = results.find((result) => result.status === 'rejected')
+  if (failed) throw failed.reason
+  const values = results.map((result) => (result as PromiseFulfilledResult<Float32Array | Int32Array>).value)
+  return Object.fromEntries(present.map(([name], i) => [name, values[i] as Float32Array | Int32Array]))
+}
+
+/** Reads tensors, and gives their memory back. */
+export async function read(tensors: StepTensors): Promise<StepValues> {
+  using pending = new Pending(tensors)
+  return await pending.values
 }

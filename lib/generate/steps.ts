@@ -53,14 +53,27 @@ export class Steps {
 
   /** Queues a step of which only each row's best token is wanted; null where it takes scores to find it. */
   queueBest(rows: readonly StepRow[]): { ids: Tensor } | null {
-    const { doSample, outputScores, outputLogits } = this.run.config
-    if (doSample || outputScores || outputLogits) return null
     const ids = rows.map((row) => row.ids)
-    const banned = bannedAlone(
-      this.run.processors,
-      ids.map(({ length }) => length),
-    )
+    const banned = this.#bannedFrom(ids.map(({ length }) => length))
     return banned && { ids: this.state.best(this.#unfed(ids), banned) }
+  }
+
+  /**
+   * The same, of the step after one whose tokens are not read yet; null also where no step follows.
+   *
+   * @param tokens what `queueBest` gave.
+   */
+  queueBestAfter(rows: readonly StepRow[], tokens: Tensor): { ids: Tensor } | null {
+    const lengths = rows.map(({ ids }) => ids.length + 1)
+    if (!this.run.config.useCache || lengths.some((length) => this.run.stopping.exhausted(length))) return null
+    const banned = this.#bannedFrom(lengths)
+    return banned && { ids: this.state.best(tokens, banned) }
+  }
+
+  /** Of rows of such lengths, where banning is all that happens to scores, and nobody asked for them. */
+  #bannedFrom(lengths: readonly number[]): readonly number[] | null {
+    const { doSample, outputScores, outputLogits } = this.run.config
+    return doSample || outputScores || outputLogits ? null : bannedAlone(this.run.processors, lengths)
   }
 
   /** Ends a step with what was read of it. */

@@ -2,6 +2,7 @@ import type { DeviceName } from '../device.ts'
 import { StateError } from '../errors.ts'
 import type { DecoderCapacity, DecoderState } from '../generate/index.ts'
 import type { AttentionContext } from '../nn/index.ts'
+import { Capture } from '../ops/capture.ts'
 import * as ops from '../ops/index.ts'
 import { keep } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
@@ -23,6 +24,14 @@ interface Row {
   readonly padding: number
 }
 
+/** What a step reads beside caches and weights. */
+interface StepInput {
+  readonly ids: Tensor
+  readonly self: ops.CacheRows
+  readonly cross: ops.CacheRows
+  readonly slotTable: Tensor | null
+}
+
 /**
  * T5's decoder fed token by token. The keys and values of a token lie in the slot of the row that was fed it; a row that
  * continues another takes over that one's line of a table of slots, so that nothing is copied. Those of the encoder's result
@@ -37,6 +46,8 @@ export class T5Decoding implements DecoderState {
   #rows: readonly Row[]
   /** (slots · length): in which slot the key t of a slot's row lies; null while all are in their own. */
   #table: Int32Array | null = null
+  /** A step of one token for each of so many rows, with a table of slots or without. */
+  #captured: { readonly ops: Capture<Tensor>; readonly rows: number; readonly table: boolean } | null = null
 
   constructor(
     private readonly model: T5ForConditionalGeneration,
@@ -63,7 +74,11 @@ export class T5Decoding implements DecoderState {
     return wanted === 'last' || padding.every((count) => count === 0) ? logits : spread(logits, tokens, padding)
   }
 
-  best(tokens: readonly ArrayLike<number>[], banned: readonly number[]): Tensor {
+  best(tokens: readonly ArrayLike<number>[] | Tensor, banned: readonly number[]): Tensor {
+    if (tokens instanceof Tensor) {
+      this.#advance(this.#rows.map(() => 1))
+      return this.model.bestTokens(this.#feedOne(tokens), banned)
+    }
     const real = this.#withoutPadding(tokens, this.#paddingIn(tokens))
     return this.model.bestTokens(this.#feed(real, 'last'), banned)
   }
@@ -78,27 +93,69 @@ export class T5Decoding implements DecoderState {
   /** What the head reads, after the final norm. */
   #feed(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor {
     const counts = tokens.map(({ length }) => length)
+    this.#advance(counts)
+    const ids = tokens.flatMap((list) => Array.from(list))
+    if (counts.every((count) => count === 1)) return this.#feedOne(ids)
+    const input = this.#inputOf(ids, counts)
+    const h = this.#throughBlocks(input)
+    const last = wanted === 'last' && ids.length > counts.length ? ops.gatherRows(h, lastRows(counts)) : h
+    return this.#decoder.finalNorm.forward(last)
+  }
+
+  #advance(counts: readonly number[]): void {
     this.#rows = this.#rows.map((row, i) => ({ ...row, length: row.length + (counts[i] as number) }))
-    const rows = this.#rows
-    const self = ops.cacheRows(
-      rows.map(({ slot }) => slot),
-      rows.map(({ length }) => length),
-      counts,
+  }
+
+  /** A token of each row, as most steps feed: the same ops over the same tensors while rows stay. */
+  #feedOne(ids: readonly number[] | Tensor): Tensor {
+    const { rows, table } = this.#captured ?? {}
+    if (this.#captured && rows === this.#rows.length && table === (this.#table !== null)) {
+      return this.#captured.ops.replay([ids, ...this.#places()])
+    }
+    this.#captured?.ops[Symbol.dispose]()
+    this.#captured = null
+    const input = this.#inputOf(ids)
+    const { self, cross, slotTable } = input
+    const inputs = [input.ids, self.slots, self.lengths, cross.slots, cross.lengths] as const
+    const captured = new Capture(slotTable ? [...inputs, slotTable] : inputs, () =>
+      this.#decoder.finalNorm.forward(this.#throughBlocks(input)),
     )
-    const sentences = rows.map(({ sentence }) => sentence)
-    const sourceLengths = sentences.map((sentence) => this.#sourceLengths[sentence] as number)
-    const cross = ops.cacheRows(sentences, sourceLengths, counts)
-    const { rows: slots, length } = this.#capacity
-    const slotTable = this.#table && Tensor.from(this.#table, { shape: [slots, length] })
-    const ids = Int32Array.from(tokens.flatMap((list) => Array.from(list)))
-    let h = this.model.trunk.shared.forward(Tensor.from(ids))
+    this.#captured = { ops: captured, rows: this.#rows.length, table: slotTable !== null }
+    return captured.result
+  }
+
+  /** Where a step's tokens go and what they see: slots, lengths, sentences, their lengths, and the table if there is one. */
+  #places(): ArrayLike<number>[] {
+    const sentences = this.#rows.map(({ sentence }) => sentence)
+    const places = [
+      this.#rows.map(({ slot }) => slot),
+      this.#rows.map(({ length }) => length),
+      sentences,
+      sentences.map((sentence) => this.#sourceLengths[sentence] as number),
+    ]
+    return this.#table ? [...places, this.#table] : places
+  }
+
+  #inputOf(ids: readonly number[] | Tensor, counts?: readonly number[]): StepInput {
+    const [slots, lengths, sentences, sourceLengths] = this.#places() as number[][]
+    const { rows, length } = this.#capacity
+    return {
+      ids: ids instanceof Tensor ? ids.detach() : Tensor.from(Int32Array.from(ids)),
+      self: ops.cacheRows(slots as number[], lengths as number[], counts),
+      cross: ops.cacheRows(sentences as number[], sourceLengths as number[], counts),
+      slotTable: this.#table && Tensor.from(this.#table, { shape: [rows, length] }),
+    }
+  }
+
+  /** The residual stream after the last block. */
+  #throughBlocks({ ids, self, cross, slotTable }: StepInput): Tensor {
+    let h = this.model.trunk.shared.forward(ids)
     this.#decoder.blocks.forEach((block, i) => {
       h = this.#selfAttention(block, h, this.#caches[i] as Cache, self, slotTable)
       h = this.#crossAttention(block, h, this.#sources[i] as Cache, cross)
       h = block.feedForward.forward(block.feedForwardNorm.forward(h), h, this.#context.rows, this.#context.pass)
     })
-    const last = wanted === 'last' && ids.length > rows.length ? ops.gatherRows(h, lastRows(counts)) : h
-    return this.#decoder.finalNorm.forward(last)
+    return h
   }
 
   get device(): DeviceName {
@@ -133,6 +190,8 @@ export class T5Decoding implements DecoderState {
   }
 
   dispose(): void {
+    this.#captured?.ops[Symbol.dispose]()
+    this.#captured = null
     for (const { k, v } of [...this.#caches, ...this.#sources]) {
       k.dispose()
       v.dispose()

@@ -12,6 +12,9 @@
 
 namespace duo {
 
+// Of a small integer tensor (sequence offsets), so that a shape rule or a launcher never reads a device.
+using HostCopy = std::shared_ptr<const std::vector<int32_t>>;
+
 // Outlives its block: tasks hold it to read and write the mark, while the block went back to the allocator with the
 // last handle (the queue's order makes that safe, see allocator.h).
 class Storage {
@@ -34,8 +37,7 @@ class Storage {
 
   const Block block;
   const int device;  // number of the device that it lies on: 0 the CPU, 1 + n cuda:n
-  // Host copy of small integer tensors (sequence offsets), so that a shape rule or a launcher never reads a device.
-  std::shared_ptr<const std::vector<int32_t>> host;
+  HostCopy host;
 
  private:
   void release() {

@@ -80,6 +80,7 @@ class CpuBackend final : public Backend {
   }
   void write(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
   void read(const void* from, void* to, size_t bytes) override { std::memcpy(to, from, bytes); }
+  void copy(void* to, const void* from, size_t bytes) override { std::memcpy(to, from, bytes); }
 
   void readElements(const TensorArg& from, void* to) override {
     if (from.count() == 0) return;  // `to` may then be null

@@ -75,6 +75,10 @@ class CudaBackend final : public Backend {
     context_->makeCurrent();
     stream_.read(from, to, bytes);
   }
+  void copy(void* to, const void* from, size_t bytes) override {
+    context_->makeCurrent();
+    stream_.copy(to, from, bytes);
+  }
 
   // Made dense on the device, where the elements have gaps; 16-bit floats cross the bus as they are.
   void readElements(const TensorArg& from, void* to) override {

@@ -137,6 +137,10 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
 
   bind<&Environment::start>(env, exports, "start");
   bind<&Environment::enqueue>(env, exports, "enqueue");
+  bind<&Environment::record>(env, exports, "record");
+  bind<&Environment::recorded>(env, exports, "recorded");
+  bind<&Environment::replay>(env, exports, "replay");
+  bind<&Environment::closeCapture>(env, exports, "closeCapture");
   bind<&Environment::upload>(env, exports, "upload");
   bind<&Environment::view>(env, exports, "view");
   bind<&Environment::dispose>(env, exports, "dispose");
@@ -167,6 +171,8 @@ void Environment::shutdown() {
   for (const auto& device : devices_) {
     if (device) device->queue().stop();
   }
+  for (const auto& [number, open] : captures_) open.capture->close();
+  captures_.clear();
   handles_.clear();
   checkpoints_.clear();
   devices_.clear();
@@ -248,6 +254,9 @@ Napi::Value Environment::enqueue(const Napi::CallbackInfo& info) {
   for (size_t i = 0; i < def.attrs.size(); ++i) call.attrs.push_back(p[i]);
 
   const int number = inputs.empty() ? 0 : inputs[0]->storage->device;
+  if (recording_ && recording_ != &device(number)) {
+    fail(ErrorCode::kDevice, def.name, "tensors of the device whose calls are recorded", deviceName(number));
+  }
   auto results = device(number).enqueue(++calls_, std::move(call), {inputs.data(), inputs.size()});
   double* out = buffer_;
   *out++ = double(calls_);
@@ -261,6 +270,61 @@ Napi::Value Environment::enqueue(const Napi::CallbackInfo& info) {
     *out++ = dims.rank();
     for (const int64_t d : dims.span()) *out++ = double(d);
   }
+  adjustExternalMemory(info.Env());
+  return info.Env().Undefined();
+}
+
+// record(device): from here on the device keeps what is enqueued
+Napi::Value Environment::record(const Napi::CallbackInfo& info) {
+  deviceOf(info[0]).record();
+  recording_ = &deviceOf(info[0]);
+  return info.Env().Undefined();
+}
+
+// recorded(device, inputs: number[] | null): number of the capture; null drops it
+Napi::Value Environment::recorded(const Napi::CallbackInfo& info) {
+  Device& on = deviceOf(info[0]);
+  const OpenCapture open{on, on.recorded()};
+  recording_ = nullptr;
+  if (!open.capture) fail(ErrorCode::kState, "capture", "calls that are recorded", "none");
+  try {
+    if (info[1].IsNull()) {
+      open.capture->close();
+      return info.Env().Null();
+    }
+    const auto handles = info[1].As<Napi::Array>();
+    std::vector<Tensor> inputs;
+    for (uint32_t i = 0; i < handles.Length(); ++i) {
+      inputs.push_back(handles_.get(handles.Get(i).As<Napi::Number>().DoubleValue(), "capture", "each input"));
+    }
+    open.capture->setInputs(std::move(inputs));
+  } catch (const Error&) {
+    open.capture->close();
+    throw;
+  }
+  captures_.emplace(++lastCapture_, open);
+  return Napi::Number::New(info.Env(), double(lastCapture_));
+}
+
+// replay(capture, values: Int32Array): in the buffer, for each input the handle of a tensor that it takes, or 0
+Napi::Value Environment::replay(const Napi::CallbackInfo& info) {
+  const auto found = captures_.find(uint64_t(info[0].As<Napi::Number>().DoubleValue()));
+  if (found == captures_.end()) fail(ErrorCode::kState, "capture", "an open capture", "a disposed one");
+  const auto& [device, capture] = found->second;
+  const auto values = info[1].As<Napi::Int32Array>();
+  std::vector<const Tensor*> sources(capture->inputs(), nullptr);
+  for (size_t i = 0; i < sources.size(); ++i) {
+    if (buffer_[i] != 0) sources[i] = &handles_.get(buffer_[i], "capture", "each tensor");
+  }
+  device.replay(capture, {values.Data(), values.ElementLength()}, sources);
+  return info.Env().Undefined();
+}
+
+Napi::Value Environment::closeCapture(const Napi::CallbackInfo& info) {
+  const auto found = captures_.find(uint64_t(info[0].As<Napi::Number>().DoubleValue()));
+  if (found == captures_.end()) return info.Env().Undefined();
+  found->second.capture->close();
+  captures_.erase(found);
   adjustExternalMemory(info.Env());
   return info.Env().Undefined();
 }

@@ -45,11 +45,19 @@ class Environment {
 
  private:
   struct Wait;
+  struct OpenCapture {
+    Device& device;
+    std::shared_ptr<Capture> capture;
+  };
 
   // JavaScript's side of a call: numbers in, numbers out, through one shared buffer (the layout is in
   // lib/native/load.ts).
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value enqueue(const Napi::CallbackInfo& info);
+  Napi::Value record(const Napi::CallbackInfo& info);
+  Napi::Value recorded(const Napi::CallbackInfo& info);
+  Napi::Value replay(const Napi::CallbackInfo& info);
+  Napi::Value closeCapture(const Napi::CallbackInfo& info);
   Napi::Value upload(const Napi::CallbackInfo& info);
   Napi::Value view(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
@@ -95,6 +103,9 @@ class Environment {
   std::vector<std::unique_ptr<Device>> devices_;  // null for those that nobody asked for
   uint64_t calls_ = 0;                            // ops enqueued so far, on all devices
   Handles handles_;
+  Device* recording_ = nullptr;
+  std::unordered_map<uint64_t, OpenCapture> captures_;
+  uint64_t lastCapture_ = 0;  // as below
   std::unordered_map<uint64_t, Checkpoint> checkpoints_;
   uint64_t lastCheckpoint_ = 0;  // numbers of checkpoints are never used again
   napi_threadsafe_function settled_ = nullptr;

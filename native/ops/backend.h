@@ -33,6 +33,7 @@ class Backend {
   virtual void run(const OpCall& call, char* staging, uint64_t number) = 0;
   virtual void write(void* to, const void* from, size_t bytes) = 0;  // from the host, which may then change it
   virtual void read(const void* from, void* to, size_t bytes) = 0;   // to the host
+  virtual void copy(void* to, const void* from, size_t bytes) = 0;   // within the device
   // The elements, dense and with 16-bit floats widened, to the host.
   virtual void readElements(const TensorArg& from, void* to) = 0;
   // Waits for what was started, and gives the first error that came to light only then, once.

@@ -1,10 +1,10 @@
 #include "ops/device.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <future>
 #include <new>
+#include <utility>
 
 #include "cpu/backend.h"
 #include "cpu/isa.h"
@@ -14,82 +14,29 @@
 namespace duo {
 namespace {
 
-using Storages = SmallVector<std::shared_ptr<Storage>, 3>;
-
-void checkMarks(const char* name, const Storages& reads, const Queue& queue) {
-  for (const auto& storage : reads) {
-    if (storage->marked(queue.epoch()))
-      fail(ErrorCode::kState, name, "inputs that were computed", "the result of a failed op");
-  }
-}
-
-class OpTask final : public Task {
+class CallTask final : public Task {
  public:
-  OpTask(uint64_t number, OpCall call, char* staging, Storages reads, Storages writes, Backend& backend,
-         std::atomic<uint64_t>& nanoseconds)
-      : number_(number),
-        call_(std::move(call)),
-        staging_(staging),
-        reads_(std::move(reads)),
-        writes_(std::move(writes)),
-        backend_(backend),
-        nanoseconds_(nanoseconds) {}
-
-  void run(Queue& queue) override {
-    try {
-      checkMarks(call_.def.name, reads_, queue);
-      const auto start = std::chrono::steady_clock::now();
-      backend_.run(call_, staging_, number_);
-      const std::chrono::nanoseconds time = std::chrono::steady_clock::now() - start;
-      nanoseconds_.fetch_add(uint64_t(time.count()), std::memory_order_relaxed);
-    } catch (const Error& error) {
-      markResults(queue.epoch());
-      Error located(error.code(), error.what() + inputShapes());
-      located.call = number_;
-      throw located;
-    }
-  }
+  CallTask(QueuedCall call, char* workspace, Backend& backend)
+      : call_(std::move(call)), workspace_(workspace), backend_(backend) {}
+  void run(Queue& queue) override { call_.run(backend_, queue, workspace_); }
 
  private:
-  void markResults(uint32_t epoch) {
-    for (const auto& storage : writes_) storage->mark = Storage::kNeverWritten;
-    for (size_t i = 0; i < call_.slots.size(); ++i) {
-      if (!call_.def.inputs[i].mutated) continue;
-      const auto [first, count] = call_.slots[i];
-      // What was never written stays so: no later epoch makes it good.
-      for (int j = first; j < first + count; ++j) {
-        if (reads_[size_t(j)]->mark != Storage::kNeverWritten) reads_[size_t(j)]->mark = epoch;
-      }
-    }
-  }
-
-  std::string inputShapes() const {
-    std::string text = " [inputs";
-    for (const TensorArg& arg : call_.inputs) text += " " + arg.dims.text();
-    return text + "]";
-  }
-
-  uint64_t number_;
-  OpCall call_;
-  char* staging_;
-  Storages reads_;   // of call_.inputs
-  Storages writes_;  // of the outputs that are wanted
+  QueuedCall call_;
+  char* workspace_;
   Backend& backend_;
-  std::atomic<uint64_t>& nanoseconds_;
 };
 
-double bytesOf(const OpCall& call) {
-  double bytes = 0;
-  const auto add = [&](const TensorArg& arg, int times) {
-    if (arg.present) bytes += times * double(arg.count()) * double(sizeOf(arg.dtype));
-  };
-  for (size_t i = 0; i < call.slots.size(); ++i) {
-    const auto [first, count] = call.slots[i];
-    for (int j = first; j < first + count; ++j) add(call.inputs[j], call.def.inputs[i].mutated ? 2 : 1);
-  }
-  for (const TensorArg& out : call.outputs) add(out, 1);
-  return bytes;
-}
+class ReplayTask final : public Task {
+ public:
+  ReplayTask(Replay replay, char* workspace, Backend& backend)
+      : replay_(std::move(replay)), workspace_(workspace), backend_(backend) {}
+  void run(Queue& queue) override { replay_.run(backend_, queue, workspace_); }
+
+ private:
+  Replay replay_;
+  char* workspace_;
+  Backend& backend_;
+};
 
 class UploadTask final : public Task {
  public:
@@ -206,7 +153,7 @@ class ConsumeTask final : public Task {
 }  // namespace
 
 TensorArg argOf(const Tensor& tensor) {
-  return {tensor.data(), tensor.dtype, tensor.dims, tensor.strides, true, tensor.storage->host.get()};
+  return {tensor.data(), tensor.dtype, tensor.dims, tensor.strides, true, tensor.storage->host};
 }
 
 CpuRuntime cpuRuntime() {
@@ -332,23 +279,50 @@ std::vector<Tensor> Device::enqueue(uint64_t number, OpCall call, std::span<cons
     writes.push_back(results.back().storage);
     call.outputs.push_back(argOf(results.back()));
   }
-  // Workspace belongs to this op from here to the end of its run: whoever gets the block next runs later.
-  const auto [own, staging] = backend_->workspace(call);
-  Block workspace;
-  if (own + staging > 0) {
-    workspace = allocator_->take(own + staging, name);
-    call.workspace = workspace.data;
-  }
-  char* stagingArea = staging > 0 ? static_cast<char*>(call.workspace) + own : nullptr;
+  const Backend::Workspace workspace = backend_->workspace(call);
   const size_t op = size_t(&call.def - registry().data());
-  OpCount& count = counts_[op];
+  QueuedCall queued{number, std::move(call), workspace, std::move(reads), std::move(writes), &nanoseconds_[op]};
+  submit(workspace.own + workspace.staging, name, [&](char* place) {
+    count(queued.call);
+    if (recording_) recording_->add(queued);
+    return std::make_unique<CallTask>(std::move(queued), place, *backend_);
+  });
+  return results;
+}
+
+void Device::count(const OpCall& call) {
+  OpCount& count = counts_[size_t(&call.def - registry().data())];
   ++count.calls;
   count.bytes += bytesOf(call);
   if (call.def.flops) count.flops += call.def.flops(call);
-  queue_.submit(std::make_unique<OpTask>(number, std::move(call), stagingArea, std::move(reads), std::move(writes),
-                                         *backend_, nanoseconds_[op]));
-  if (workspace.data) allocator_->give(workspace);
-  return results;
+}
+
+template <typename MakeTask>
+void Device::submit(size_t workspace, const char* op, const MakeTask& make) {
+  // It belongs to this task from here to the end of its run: whoever gets the block next runs later.
+  const Block block = workspace > 0 ? allocator_->take(workspace, op) : Block{};
+  queue_.submit(make(static_cast<char*>(block.data)));
+  if (block.data) allocator_->give(block);
+}
+
+void Device::record() {
+  if (recording_) fail(ErrorCode::kState, "capture", "no capture inside another", "one");
+  recording_ = std::make_shared<Capture>();
+}
+
+std::shared_ptr<Capture> Device::recorded() { return std::exchange(recording_, nullptr); }
+
+void Device::replay(const std::shared_ptr<Capture>& capture, std::span<const int32_t> values,
+                    std::span<const Tensor* const> sources) {
+  Replay replay(capture, values, sources, *backend_);
+  submit(replay.workspace(), "capture", [&](char* place) {
+    for (const auto& [op, calls, flops, bytes] : capture->fixedCounts()) {
+      counts_[op].calls += calls, counts_[op].flops += flops, counts_[op].bytes += bytes;
+    }
+    replay.forEachVarying([&](const OpCall& call) { count(call); });
+    replay.publish();
+    return std::make_unique<ReplayTask>(std::move(replay), place, *backend_);
+  });
 }
 
 Tensor Device::transfer(const Tensor& tensor, Device& from) {

@@ -11,6 +11,7 @@
 #include "core/queue.h"
 #include "core/tensor.h"
 #include "ops/backend.h"
+#include "ops/capture.h"
 #include "ops/registry.h"
 
 namespace duo {
@@ -39,6 +40,12 @@ class Device {
   // Checks the call, takes memory for outputs and workspace, queues the kernel. `inputs` are the call's, in order;
   // an error names its call by `number`.
   std::vector<Tensor> enqueue(uint64_t number, OpCall call, std::span<const Tensor* const> inputs);
+  // From here on calls are kept besides being queued, until `recorded` takes them.
+  void record();
+  std::shared_ptr<Capture> recorded();
+  // Queues them all again; see Replay.
+  void replay(const std::shared_ptr<Capture>& capture, std::span<const int32_t> values,
+              std::span<const Tensor* const> sources);
   // The returned tensor, of this device, gets the contents of a dense one of another.
   Tensor transfer(const Tensor& tensor, Device& from);
 
@@ -63,6 +70,10 @@ class Device {
 
  private:
   void drain();
+  void count(const OpCall& call);
+  // Queues what `make` makes of `workspace` bytes; `op` is what errors name.
+  template <typename MakeTask>
+  void submit(size_t workspace, const char* op, const MakeTask& make);
 
   const int number_;
   bool tf32_ = false;
@@ -72,6 +83,7 @@ class Device {
   Queue queue_;  // before the allocator: it is gone last, when no task can touch a block
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Allocator> allocator_;
+  std::shared_ptr<Capture> recording_;
 };
 
 TensorArg argOf(const Tensor& tensor);

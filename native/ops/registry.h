@@ -81,7 +81,7 @@ struct TensorArg {
   DType dtype = DType::kFloat32;
   Dims dims, strides;
   bool present = false;
-  const std::vector<int32_t>* host = nullptr;
+  HostCopy host;
 
   int64_t count() const { return dims.count(); }
   template <typename T>

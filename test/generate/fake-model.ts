@@ -74,6 +74,8 @@ class FakeDecoder implements DecoderState {
   // What a real decoder holds on the device.
   readonly #cache = keep(Tensor.zeros([3]))
   #rows: { source: number[]; fed: number[] }[]
+  #logits: readonly Float32Array[] = []
+  #best: { readonly tensor: Tensor; readonly ids: readonly number[] } | null = null
 
   constructor(
     private readonly model: FakeModel,
@@ -103,11 +105,18 @@ class FakeDecoder implements DecoderState {
       data.set(list, i * vocabSize)
     })
     this.model.spoil?.(data)
+    this.#logits = lists.map((_, i) => data.subarray(i * vocabSize, (i + 1) * vocabSize))
     return Tensor.from(data, { shape: [lists.length, vocabSize] })
   }
 
-  best(tokens: readonly ArrayLike<number>[], banned: readonly number[]): Tensor {
-    return ops.argmax(ops.banTokens(this.step(tokens, 'last'), Tensor.from(Int32Array.from(banned))))
+  best(tokens: readonly ArrayLike<number>[] | Tensor, banned: readonly number[]): Tensor {
+    if (tokens instanceof Tensor && tokens !== this.#best?.tensor) throw new Error('expected what best gave before')
+    const fed = tokens instanceof Tensor ? this.#best!.ids.map((id) => [id]) : tokens
+    const logits = this.step(fed, 'last')
+    const tensor = ops.argmax(ops.banTokens(logits, Tensor.from(Int32Array.from(banned))))
+    // A real decoder finds them on the device.
+    this.#best = { tensor, ids: this.#logits.map((row) => bestOf(row, banned)) }
+    return tensor
   }
 
   select(rows: readonly number[]): void {
@@ -125,6 +134,11 @@ class FakeDecoder implements DecoderState {
   dispose(): void {
     this.#cache.dispose()
   }
+}
+
+function bestOf(logits: Float32Array, banned: readonly number[]): number {
+  const allowed = logits.map((value, id) => (banned.includes(id) ? Number.NEGATIVE_INFINITY : value))
+  return allowed.indexOf(Math.max(...allowed))
 }
 
 function sourcesOf({ inputIds, attentionMask, batch, length }: EncoderInputs): number[][] {

@@ -41,7 +41,11 @@ describe('greedy search', () => {
     const { sequences } = await generate(model, batchOf(sources), { maxNewTokens: 15 })
     const lengths = want.map((ids) => ids.length - 1)
     expect(new Set(lengths).size).toBeGreaterThan(1)
-    expect(model.steps.reduce((a, b) => a + b)).toBe(lengths.reduce((a, b) => a + b))
+    // A row that ends may be in the step that was queued by then.
+    const fed = model.steps.reduce((a, b) => a + b)
+    const needed = lengths.reduce((a, b) => a + b)
+    expect(fed).toBeGreaterThanOrEqual(needed)
+    expect(fed).toBeLessThanOrEqual(needed + lengths.length)
     sequences.forEach((ids, i) => {
       expect([...ids.slice(want[i]!.length)]).toEqual(new Array(ids.length - want[i]!.length).fill(0))
     })
@@ -182,9 +186,11 @@ describe('an end', () => {
       model.steps.length = 0
       const options = { ...free, numBeams, stoppingCriterion, signal: controller.signal }
       await expect(generate(model, batchOf(sources), options)).rejects.toThrow('enough')
-      expect(model.steps).toHaveLength(3)
+      // Greedy search queues a step before it has read the one before.
+      const queued = numBeams === 1 ? 4 : 3
+      expect(model.steps).toHaveLength(queued)
       await expect(generate(model, batchOf(sources), options)).rejects.toThrow('enough')
-      expect(model.steps).toHaveLength(3)
+      expect(model.steps).toHaveLength(queued)
     }
   })
 

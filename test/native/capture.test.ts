@@ -1,7 +1,7 @@
 // Ops that are queued again as one: what replays compute is what the ops themselves do, whatever went wrong before.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Capture } from '../../lib/ops/capture.ts'
 import { device, IndexError, noGrad, ops, ShapeError, StateError, scope, Tensor } from '../../lib/index.ts'
+import { Capture } from '../../lib/ops/capture.ts'
 import { randomOf } from '../harness.ts'
 
 const random = randomOf(3)

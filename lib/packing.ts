@@ -71,6 +71,22 @@ export class Packing {
     return Packing.fromMask(mask, lengths.length, length)
   }
 
+  /** The sequences `first` to `end` − 1 as a batch of their own. */
+  part(first: number, end: number): Packing {
+    const within = (starts: Int32Array) => starts.slice(first, end + 1).map((row) => row - (starts[first] as number))
+    const [from, to] = [this.cuSeqlens[first], this.cuSeqlens[end]] as [number, number]
+    const cuSeqlens = within(this.cuSeqlens)
+    return new Packing(
+      end - first,
+      this.maxLength,
+      this.index.slice(from, to).map((i) => i - first * this.maxLength),
+      cuSeqlens,
+      this.keyRows ? within(this.keyCuSeqlens) : cuSeqlens,
+      this.keyRows?.slice(this.keyCuSeqlens[first], this.keyCuSeqlens[end]).map((row) => row - from) ?? null,
+      this.positions?.slice(from, to) ?? null,
+    )
+  }
+
   /** Rows: real tokens, and masked ones that were kept. */
   get rows(): number {
     return this.index.length

@@ -13,6 +13,7 @@ import {
   type ParameterBuilder,
   type Pass,
   runBlock,
+  runInGroups,
   SelfAttention,
   zeros,
 } from '../nn/index.ts'
@@ -228,20 +229,27 @@ export class ElectraTrunk {
     let x = this.#projection?.forward(dropped) ?? dropped
     states?.push(x)
     rows.prepare()
+    const grouped = pass.training || states || context.maps ? null : this.#inGroups(x, rows, pass)
     const options = { checkpointing: run.checkpointing, maps: [context.maps] }
-    for (const layer of this.#layers) {
+    for (const layer of grouped ? [] : this.#layers) {
       x = runBlock((...[input]) => layer.forward(input as Tensor, context), [x], options)
       states?.push(x)
     }
     return {
       rows,
-      hidden: x,
+      hidden: grouped ?? x,
       seen: {
         embeddings: states && rows.unpack(embedded),
         hiddenStates: states?.map((state) => rows.unpack(state)) ?? null,
         attentions: context.maps,
       },
     }
+  }
+
+  #inGroups(x: Tensor, rows: PackedRows, pass: Pass): Tensor | null {
+    return runInGroups(this.#layers, x, rows, (layer, part, group) =>
+      layer.forward(part, { rows: group, pass, maps: null }),
+    )
   }
 }
 

@@ -21,6 +21,7 @@ import {
   type PositionBias,
   RMSNorm,
   runBlock,
+  runInGroups,
   SelfAttention,
 } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
@@ -191,15 +192,21 @@ export class T5Stack {
     states?.push(h)
     context.rows.prepare()
     encoded?.rows.prepare()
+    const grouped = encoded || states || context.maps || context.pass.training ? null : this.#inGroups(h, context)
     const options = { checkpointing, maps: [context.maps, context.crossMaps] }
-    for (const block of this.blocks) {
+    for (const block of grouped ? [] : this.blocks) {
       const run = (...[stream, source]: readonly Tensor[]) =>
         block.forward(stream as Tensor, source && encoded ? block.keysOf(source, encoded.rows) : null, context)
       const inputs = encoded ? [h, encoded.hidden] : [h]
       h = runBlock(run, inputs, options)
       states?.push(h)
     }
-    return this.#finalDropout.forward(this.finalNorm.forward(h), packing, context.pass)
+    return this.#finalDropout.forward(this.finalNorm.forward(grouped ?? h), packing, context.pass)
+  }
+
+  /** As an encoder. */
+  #inGroups(h: Tensor, { rows, pass }: T5Context): Tensor | null {
+    return runInGroups(this.blocks, h, rows, (block, part, group) => block.forward(part, null, { rows: group, pass }))
   }
 }
 

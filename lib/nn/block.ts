@@ -1,6 +1,9 @@
 import { checkpoint } from '../autograd/checkpoint.ts'
+import { inInference } from '../autograd/grad-mode.ts'
+import * as ops from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import type { Tensor } from '../tensor.ts'
+import { PackedRows } from './packed-rows.ts'
 
 export interface BlockOptions {
   /** See `checkpoint`. */
@@ -26,4 +29,50 @@ export function runBlock(
     return [made, ...maps.flatMap((list, i) => list?.slice(before[i]) ?? [])]
   })
   return result as Tensor
+}
+
+/** What a block of a usual model makes of so many rows stays in a last-level cache; and they are enough for products. */
+const groupRows = 512
+
+/**
+ * Runs the blocks of a stack on groups of sequences, all groups through one block before the next: what a block makes on the
+ * way is then still in caches when it is read, and so is its weight. For inference on the CPU.
+ *
+ * @param x (N, dModel) of the sequences of `rows`.
+ * @param block a block's result for a group.
+ * @returns what the last block gave for all of them; null where there are no groups to make.
+ */
+export function runInGroups<B>(
+  blocks: readonly B[],
+  x: Tensor,
+  rows: PackedRows,
+  block: (block: B, x: Tensor, rows: PackedRows) => Tensor,
+): Tensor | null {
+  const groups = inInference() && x.device === 'cpu' ? groupsOf(rows) : []
+  if (groups.length < 2) return null
+  let parts = ops.split(
+    x,
+    groups.map(({ packing }) => packing.rows),
+  )
+  for (const group of groups) group.prepare()
+  for (const each of blocks) {
+    parts = parts.map((part, i) => {
+      using before = part
+      return scope(() => block(each, before, groups[i] as PackedRows))
+    })
+  }
+  const result = ops.concat(parts)
+  for (const part of parts) part.dispose()
+  return result
+}
+
+/** Neighbouring sequences with at most `groupRows` together, or one that alone has more. */
+function groupsOf({ packing }: PackedRows): PackedRows[] {
+  const { batch, cuSeqlens } = packing
+  const groups: PackedRows[] = []
+  for (let first = 0, end = 1; first < batch; first = end++) {
+    while (end < batch && (cuSeqlens[end + 1] as number) - (cuSeqlens[first] as number) <= groupRows) end++
+    groups.push(new PackedRows(packing.part(first, end)))
+  }
+  return groups
 }

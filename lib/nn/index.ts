@@ -1,5 +1,5 @@
 export * from './attention.ts'
-export { runBlock } from './block.ts'
+export { runBlock, runInGroups } from './block.ts'
 export { type Compute, type ComputeDType, inDType } from './compute.ts'
 export * from './dropout.ts'
 export * from './embedding.ts'

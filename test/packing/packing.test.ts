@@ -38,6 +38,26 @@ describe('Packing', () => {
     expect(() => Packing.fromLengths([-1])).toThrow(ShapeError)
   })
 
+  test.each([
+    ['plain', { keepMasked: false }, [1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 0]],
+    ['with holes', { keepMasked: false }, [0, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1]],
+    ['with query-only rows', { keepMasked: (index: number) => index % 2 === 1 }, [0, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0]],
+  ])('a part is what its sequences alone are, %s', (_, options, mask) => {
+    const whole = Packing.fromMask(mask, 4, 3, options)
+    const inner = typeof options.keepMasked === 'function' ? (index: number) => (index + 3) % 2 === 1 : false
+    const alone = Packing.fromMask(mask.slice(3, 9), 2, 3, { keepMasked: inner })
+    const part = whole.part(1, 3)
+    // Keys and positions may be spelt out although these sequences alone would not need it.
+    const spelt = ({ keyRows, positions, rows, cuSeqlens }: Packing) => ({
+      keyRows: Array.from(keyRows ?? Array.from({ length: rows }, (_, row) => row)),
+      positions:
+        positions?.slice() ?? Int32Array.from({ length: rows }, (_, row) => row - cuSeqlens.findLast((r) => r <= row)!),
+    })
+    const { keyRows, positions, ...rest } = alone
+    expect(part).toMatchObject({ ...rest, keyRows: part.keyRows, positions: part.positions })
+    expect(spelt(part)).toEqual(spelt(alone))
+  })
+
   test('a mask of another size is refused', () => {
     expect(() => Packing.fromMask([1, 1], 2, 3)).toThrow(/expected a mask of 2 x 3 values, got Array\(2\)/)
   })

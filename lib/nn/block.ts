@@ -66,12 +66,14 @@ export function runInGroups<B>(
   return result
 }
 
-/** Neighbouring sequences with at most `groupRows` together, or one that alone has more. */
+/** Neighbouring sequences with at most `groupRows` together, or one that alone has more; none without rows. */
 function groupsOf({ packing }: PackedRows): PackedRows[] {
-  const { batch, cuSeqlens } = packing
+  const rowsOf = (first: number, end: number) =>
+    (packing.cuSeqlens[end] as number) - (packing.cuSeqlens[first] as number)
   const groups: PackedRows[] = []
-  for (let first = 0, end = 1; first < batch; first = end++) {
-    while (end < batch && (cuSeqlens[end + 1] as number) - (cuSeqlens[first] as number) <= groupRows) end++
+  for (let first = 0, end = 1; first < packing.batch; first = end++) {
+    const goesOn = () => rowsOf(first, end + 1) <= groupRows || rowsOf(first, end) === 0 || rowsOf(end, end + 1) === 0
+    while (end < packing.batch && goesOn()) end++
     groups.push(new PackedRows(packing.part(first, end)))
   }
   return groups

@@ -85,10 +85,12 @@ struct Panels {
 // One block of K over one item.
 class BlockWalk {
  public:
-  BlockWalk(const Product& product, const Item& item, Range depth, float* scratch)
+  // `following`: where packed B is read next, by this worker or another; null at its end.
+  BlockWalk(const Product& product, const Item& item, Range depth, const float* following, float* scratch)
       : p_(product),
         item_(item),
         depth_(depth),
+        following_(following),
         first_(depth.begin == 0),
         last_(depth.end == product.k),
         plain_(product.epilogue.plain()),
@@ -113,14 +115,14 @@ class BlockWalk {
 
  private:
   // Few rows against weights that come from memory: all rows meet a panel while it is in a cache. Meanwhile the next
-  // one is fetched, if it is of this item.
+  // one is fetched.
   void walkPanels(Panels panels) {
     const int64_t strips = ceilDiv(item_.rows.size(), kTile.rows);
     const int64_t step = ceilDiv(kTile.columns * int64_t(sizeof(float)), strips);
     for (int64_t j = item_.columns.begin; j < item_.columns.end; j += kTile.columns) {
       const Range columns{j, std::min(j + kTile.columns, item_.columns.end)};
-      FetchAhead ahead = columns.end < item_.columns.end ? FetchAhead{bytesAt(panels.data + panels.panelStride), step}
-                                                         : nothingAhead(panels);
+      const float* next = columns.end < item_.columns.end ? panels.data + panels.panelStride : following_;
+      FetchAhead ahead = next ? FetchAhead{bytesAt(next), step} : nothingAhead(panels);
       for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
         const int64_t rows = gemmStripRows(kTile, item_.rows.end - i);
         multiplyStrip(panels, columns, i, rows, nullptr, ahead);
@@ -187,6 +189,7 @@ class BlockWalk {
   const Product& p_;
   const Item& item_;
   Range depth_;
+  const float* following_;
   bool first_, last_, plain_;
   float* scratch_;
 };
@@ -206,8 +209,17 @@ void multiplyItem(const Product& p, const GemmGrid& grid, int64_t index, float* 
   const Item item(p, grid, index);
   if (usesDots(p)) return multiplyByDots(p, item);
   const int64_t depth = std::max<int64_t>(gemmDepth(p.k, p.a.columnStride != 1 ? kDepthPackingA : kDepth), 1);
+  const auto packedAt = [&](const Item& other, int64_t k) {
+    return p.packedB + other.columns.begin * p.k + k * kTile.columns;
+  };
+  // Workers take items in turn.
+  const int64_t later = index + currentPool()->workers();
   for (int64_t k = 0; k == 0 || k < p.k; k += depth) {
-    BlockWalk(p, item, {k, std::min(k + depth, p.k)}, scratch).run();
+    const float* following = !p.packedB             ? nullptr
+                             : k + depth < p.k      ? packedAt(item, k + depth)
+                             : later < grid.items() ? packedAt(Item(p, grid, later), 0)
+                                                    : nullptr;
+    BlockWalk(p, item, {k, std::min(k + depth, p.k)}, following, scratch).run();
   }
 }
 

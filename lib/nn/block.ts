@@ -48,7 +48,8 @@ export function runInGroups<B>(
   rows: PackedRows,
   block: (block: B, x: Tensor, rows: PackedRows) => Tensor,
 ): Tensor | null {
-  const groups = inInference() && x.device === 'cpu' ? groupsOf(rows) : []
+  const applies = inInference() && x.device === 'cpu' && rows.packing.rows > groupRows
+  const groups = applies ? groupsOf(rows) : []
   if (groups.length < 2) return null
   let parts = ops.split(
     x,

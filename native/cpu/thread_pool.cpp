@@ -12,6 +12,13 @@ namespace {
 // runs, and waking a sleeper costs more than most of them take.
 constexpr int kSpins = 4000;
 
+// After so many jobs that no other thread joined the caller lets go of its processor once: one of them may be waiting
+// for it. The system would leave it there for milliseconds, with another processor idle.
+constexpr int kMostAlone = 2;
+
+// The caller spins so long for those that are in their last index, before it lets them have its processor.
+constexpr int kSpinsForOthers = 256;
+
 thread_local ThreadPool* current = nullptr;
 
 std::mutex poolMutex;
@@ -90,6 +97,7 @@ void ThreadPool::run(int64_t count, Body body, const void* context) {
   }
   Job job;
   job.count = count, job.body = body, job.context = context, job.limit = limit;
+  callerCpu_.store(os::currentCpu(), std::memory_order_relaxed);
   bool wake;
   {
     std::lock_guard lock(mutex_);
@@ -120,13 +128,25 @@ void ThreadPool::run(int64_t count, Body body, const void* context) {
   }
   // Nobody can join any more; those inside are in their last index.
   for (int spin = 0; job.active.load(std::memory_order_acquire) > 1; ++spin) {
-    if (spin < kSpins) {
+    if (spin < kSpinsForOthers) {
       os::pause();
     } else {
       std::this_thread::yield();
     }
   }
+  if (job.joined > 1) {
+    alone_ = 0;
+  } else if (alone_.fetch_add(1, std::memory_order_relaxed) == kMostAlone) {
+    alone_ = 0;
+    std::this_thread::yield();
+  }
   if (job.error) std::rethrow_exception(job.error);
+}
+
+// A worker that was woken where the caller runs would take turns with it.
+void ThreadPool::keepClear() {
+  const int cpu = callerCpu_.load(std::memory_order_relaxed);
+  if (os::currentCpu() == cpu) os::leaveCpu(cpu);
 }
 
 void ThreadPool::loop() {
@@ -134,7 +154,10 @@ void ThreadPool::loop() {
   os::lowerThreadPriority();
   current = this;
   while (true) {
-    for (int spin = 0; spin < kSpins && open_.load(std::memory_order_acquire) == 0 && !stopping_; ++spin) os::pause();
+    for (int spin = 0; spin < kSpins && open_.load(std::memory_order_acquire) == 0 && !stopping_; ++spin) {
+      keepClear();
+      os::pause();
+    }
     Job* job = nullptr;
     int worker = 0;
     {
@@ -163,6 +186,7 @@ void ThreadPool::loop() {
       os::pause();
       continue;
     }
+    keepClear();
     work(*job, worker);
     job->active.fetch_sub(1, std::memory_order_acq_rel);
   }

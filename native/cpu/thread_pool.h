@@ -44,6 +44,7 @@ class ThreadPool {
     std::exception_ptr error;      // of the first call that threw, under the pool's mutex
   };
   void loop();
+  void keepClear();
   void work(Job& job, int worker);
 
   std::mutex mutex_;
@@ -53,6 +54,8 @@ class ThreadPool {
   std::atomic<bool> stopping_{false};
   std::atomic<int> limit_;
   int sleeping_ = 0;
+  std::atomic<int> callerCpu_{-1};  // of the newest job
+  std::atomic<int> alone_{0};       // jobs in a row that nobody joined
   std::vector<std::thread> threads_;
 };
 

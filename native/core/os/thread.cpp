@@ -23,6 +23,18 @@ int availableCores() {
   return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
 }
 
+int currentCpu() { return sched_getcpu(); }
+
+void leaveCpu(int cpu) {
+  cpu_set_t allowed, others;
+  CPU_ZERO(&allowed);
+  if (cpu < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  others = allowed;
+  CPU_CLR(size_t(cpu), &others);
+  if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+  (void)sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();

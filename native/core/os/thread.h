@@ -8,5 +8,8 @@ void nameThread(const char* name);  // at most 15 characters show up in tools
 void lowerThreadPriority();
 int availableCores();  // what this process may use (affinity), at least 1
 void pause();          // tells the core that it is spinning
+int currentCpu();      // that the calling thread runs on; -1 where the system does not say
+// Moves the calling thread to another processor, if it may use one; afterwards it may use the same ones as before.
+void leaveCpu(int cpu);
 
 }  // namespace duo::os

@@ -20,7 +20,8 @@ struct TileSoftmax {
   int64_t outputPanels;
   float *highest, *totals;  // of each row so far
 
-  float rowMax(int64_t r) const {
+  // The maximum of a row is that of these lanes.
+  VecF rowMax(int64_t r) const {
     VecF top[kPanelVecs];
     for (VecF& t : top) t = VecF::fill(-kInfinity);
     for (int64_t p = 0; p < panels; ++p) {
@@ -28,24 +29,23 @@ struct TileSoftmax {
       for (int v = 0; v < kPanelVecs; ++v) top[v] = max(top[v], VecF::load(s + v * VecF::kLanes));
     }
     for (int v = 1; v < kPanelVecs; ++v) top[0] = max(top[0], top[v]);
-    return maxOf(top[0]);
+    return top[0];
   }
 
-  // Replaces the scores by their exponentials and returns the sum of those.
-  float rowExp(int64_t r, float shift) const {
-    const VecF by = VecF::fill(shift);
+  // Replaces the scores by their exponentials; the sum of those is that of these lanes.
+  VecF rowExp(int64_t r, VecF shift) const {
     VecF total[kPanelVecs];
     for (VecF& t : total) t = VecF::zero();
     for (int64_t p = 0; p < panels; ++p) {
       float* s = scores + p * kTilePanel + r * kPanel;
       for (int v = 0; v < kPanelVecs; ++v) {
-        const VecF e = expFlushed(VecF::load(s + v * VecF::kLanes) - by);
+        const VecF e = expFlushed(VecF::load(s + v * VecF::kLanes) - shift);
         e.store(s + v * VecF::kLanes);
         total[v] = total[v] + e;
       }
     }
     for (int v = 1; v < kPanelVecs; ++v) total[0] = total[0] + total[v];
-    return sum(total[0]);
+    return total[0];
   }
 
   void rescale(int64_t r, float factor) const {
@@ -56,16 +56,31 @@ struct TileSoftmax {
     }
   }
 
-  void run() const {
-    for (int64_t r = 0; r < tile.rows; ++r) {
-      const float before = highest[r], now = std::max(before, rowMax(r));
-      // While a row has seen no key its maximum is −inf, from which nothing may be subtracted.
-      const float shift = now == -kInfinity ? 0.f : now;
-      const float factor = std::exp(before - shift);
-      if (factor != 1.f) rescale(r, factor);
-      totals[r] = totals[r] * factor + rowExp(r, shift);
-      highest[r] = now;
+  // As many rows as a register has lanes, so that what there is one of for each row is computed for all at once.
+  void rows(int64_t first, int64_t count) const {
+    VecF lanes[VecF::kLanes];
+    const auto each = [&](const auto& row) {
+      for (int64_t i = 0; i < VecF::kLanes; ++i) lanes[i] = i < count ? row(i) : VecF::zero();
+    };
+    each([&](int64_t i) { return rowMax(first + i); });
+    const VecF before = VecF::load(highest + first), none = VecF::fill(-kInfinity);
+    const VecF now = max(reduceEach(lanes, [](VecF a, VecF b) { return max(a, b); }), before);
+    // While a row has seen no key its maximum is −inf, from which nothing may be subtracted.
+    const VecF shift = select(now > none, now, VecF::zero()), factor = expFlushed(before - shift);
+    float shifts[VecF::kLanes], factors[VecF::kLanes];
+    shift.store(shifts), factor.store(factors);
+    for (int64_t i = 0; i < count; ++i) {
+      // Until a row has seen a key there is nothing to rescale.
+      if (factors[i] != 1.f && highest[first + i] > -kInfinity) rescale(first + i, factors[i]);
     }
+    each([&](int64_t i) { return rowExp(first + i, VecF::fill(shifts[i])); });
+    const VecF added = reduceEach(lanes, [](VecF a, VecF b) { return a + b; });
+    fma(VecF::load(totals + first), factor, added).store(totals + first);
+    now.store(highest + first);
+  }
+
+  void run() const {
+    for (int64_t r = 0; r < tile.rows; r += VecF::kLanes) rows(r, std::min<int64_t>(tile.rows - r, VecF::kLanes));
   }
 };
 
@@ -125,14 +140,21 @@ struct ForwardTask {
 
   void finish(float* o, float* lse) const {
     const AttentionSequence& s = plan.sequences[task.sequence];
-    const int64_t stride = plan.heads * plan.size;
-    for (int64_t i = 0; i < task.rows; ++i) {
-      const int64_t row = s.firstQuery + task.query + i, first = i / kTileQueries * kTileQueries;
-      const float total = area.sum[i];
+    const int64_t stride = plan.heads * plan.size, firstRow = s.firstQuery + task.query;
+    for (int64_t first = 0; first < task.rows; first += VecF::kLanes) {
+      const int64_t count = std::min<int64_t>(task.rows - first, VecF::kLanes);
+      const VecF total = VecF::load(area.sum + first), one = VecF::fill(1.f);
       // A row without keys has the sum 0; NaN goes on.
-      unpackRows(area.outputs + tileOffset(first) + (i - first) * kPanel, kTilePanel, 1, plan.size,
-                 total == 0.f ? 0.f : 1.f / total, false, o + row * stride + head * plan.size, stride);
-      lse[head * plan.nq + row] = total == 0.f ? -kInfinity : area.max[i] + std::log(total);
+      const VecF logTotal = VecF::load(area.max + first) + log(total);
+      float factors[VecF::kLanes], logs[VecF::kLanes];
+      select(total < VecF::fill(0x1p-126f), VecF::zero(), one / total).store(factors);
+      logTotal.store(logs);
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t row = firstRow + first + i, tile = (first + i) / kTileQueries * kTileQueries;
+        unpackRows(area.outputs + tileOffset(tile) + (first + i - tile) * kPanel, kTilePanel, 1, plan.size, factors[i],
+                   false, o + row * stride + head * plan.size, stride);
+        lse[head * plan.nq + row] = logs[i];
+      }
     }
   }
 };

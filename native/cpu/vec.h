@@ -366,4 +366,14 @@ struct VecU64 {
 #endif
 };
 
+// Lane i of the result is all lanes of x[i], combined by `op`, whose order of operands it does not keep.
+template <typename Op>
+inline VecF reduceEach(VecF (&x)[VecF::kLanes], const Op& op) {
+  // Zipping puts halves of two registers side by side; combined, each has half as many lanes to go.
+  for (int n = VecF::kLanes / 2; n > 0; n /= 2) {
+    for (int i = 0; i < n; ++i) x[i] = op(zipLow(x[i], x[i + n]), zipHigh(x[i], x[i + n]));
+  }
+  return x[0];
+}
+
 }  // namespace duo::cpu::DUO_ISA

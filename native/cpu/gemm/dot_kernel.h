@@ -58,8 +58,8 @@ void dotTile(const float* a, int64_t aStride, const typename Stored::T* b, int64
     for (int r = 0; r < kRows; ++r) x[r] = loadA(a + r * aStride);
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) {
-      // What the same lanes of the next columns will read: streams of a column each are too short to be foreseen.
-      __builtin_prefetch(b + (kColumns + c) * bStride + k);
+      // The next columns, in the order in which they lie: streams of a column each are too short to be foreseen.
+      __builtin_prefetch(b + kColumns * bStride + k * kColumns + c * VecF::kLanes);
       const VecF y = loadB(b + c * bStride);
 #pragma GCC unroll 4
       for (int r = 0; r < kRows; ++r) sums[r][c] = fma(x[r], y, sums[r][c]);

@@ -40,7 +40,15 @@ export class FeedForward {
     this.#activation = activation
     this.#in = new Linear(build.at(gated ? 'wi0' : 'wi'), inwards)
     this.#gate = gated ? new Linear(build.at('wi1'), inwards) : null
-    this.#out = new Linear(build.at('wo'), { inputs: dFF, outputs: dModel, init: inits.wo, bias, overflows })
+    const sparseInput = activation === 'relu' && !gated
+    this.#out = new Linear(build.at('wo'), {
+      inputs: dFF,
+      outputs: dModel,
+      init: inits.wo,
+      bias,
+      overflows,
+      sparseInput,
+    })
     this.#hiddenDropout = new Dropout(config.hiddenDropout, build.site(), dropoutBroadcast)
     this.#outputDropout = new Dropout(config.outputDropout, build.site(), dropoutBroadcast)
   }

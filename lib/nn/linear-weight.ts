@@ -1,7 +1,7 @@
 import { differentiable } from '../autograd/differentiable.ts'
 import { inInference, noGrad } from '../autograd/grad-mode.ts'
 import * as ops from '../ops/index.ts'
-import { PackedWeight, ScreenedWeight } from '../ops/index.ts'
+import { PackedWeight, ScreenedWeight, TransposedWeight } from '../ops/index.ts'
 import { keep } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
 
@@ -10,6 +10,9 @@ const leastRows = 6
 
 /** Where reading the weight is what a product waits for, and there is enough of it to be worth a second pass. */
 const screening = { mostRows: 16, leastOutputs: 2048 }
+
+/** More rows have few zeros in common. */
+const mostSparseRows = 4
 
 interface NarrowCopy {
   readonly tensor: Tensor
@@ -20,12 +23,13 @@ interface NarrowCopy {
 /**
  * The weight (outputs, inputs) of a linear layer, with the copies of it that products read, each made when one is first
  * asked for, and again after an update: for 16-bit inputs one in their dtype; for inference on the CPU one in the order in
- * which products read it, and one in 8 bits to find the largest of many outputs. 16-bit weights, which are to save memory,
- * have only the last.
+ * which products read it, one whose rows inputs that are zero leave out, and one in 8 bits to find the largest of many
+ * outputs. 16-bit weights, which are to save memory, have only the last.
  */
 export class LinearWeight implements Disposable {
   #packed: PackedWeight | null = null
   #screened: ScreenedWeight | null = null
+  #transposed: TransposedWeight | null = null
   #narrow: NarrowCopy | null = null
 
   constructor(private readonly tensor: Tensor) {}
@@ -59,6 +63,18 @@ export class LinearWeight implements Disposable {
     return ops.argmax(tokens ? ops.banTokens(logits, tokens) : logits)
   }
 
+  /**
+   * x·Wᵀ + residual where x is zero in many places; null where zeros would gain nothing. All (rows, …) float32.
+   */
+  timesSparse(x: Tensor, residual: Tensor): Tensor | null {
+    const few = x.size / (this.tensor.shape[1] as number) <= mostSparseRows
+    const operands = [x, residual, this.tensor]
+    const fits = few && operands.every(({ dtype, device }) => dtype === 'float32' && device === 'cpu')
+    if (!inInference() || !fits) return null
+    this.#transposed ??= new TransposedWeight(this.tensor)
+    return ops.sparseLinear(x, this.#transposed, { residual })
+  }
+
   #copyIn({ dtype }: Tensor): Tensor {
     const { version } = this.tensor.contents
     if (this.#narrow?.version === version && this.#narrow.tensor.dtype === dtype) return this.#narrow.tensor
@@ -78,6 +94,8 @@ export class LinearWeight implements Disposable {
     this.#packed = null
     this.#screened?.[Symbol.dispose]()
     this.#screened = null
+    this.#transposed?.[Symbol.dispose]()
+    this.#transposed = null
     this.#dropNarrow()
   }
 }

@@ -14,6 +14,8 @@ export interface LinearOptions {
   readonly bias?: boolean
   /** Computes in float32 where others do in float16, whose largest number is 65,504. @default false */
   readonly overflows?: boolean
+  /** Its input is zero in many places, as after ReLU. @default false */
+  readonly sparseInput?: boolean
 }
 
 /** x·Wᵀ + b. */
@@ -23,10 +25,15 @@ export class Linear {
   readonly #weight: LinearWeight
   readonly #compute: Compute
   readonly #overflows: boolean
+  readonly #sparseInput: boolean
 
-  constructor(build: ParameterBuilder, { inputs, outputs, init, bias = false, overflows = false }: LinearOptions) {
+  constructor(
+    build: ParameterBuilder,
+    { inputs, outputs, init, bias = false, overflows = false, sparseInput = false }: LinearOptions,
+  ) {
     this.#compute = build.compute
     this.#overflows = overflows
+    this.#sparseInput = sparseInput && !bias
     this.weight = build.parameter('weight', [outputs, inputs], init)
     this.#weight = build.owns(new LinearWeight(this.weight))
     this.bias = bias ? build.parameter('bias', [outputs], zeros) : null
@@ -40,6 +47,9 @@ export class Linear {
     const { residual = null, ...rest } = epilogue
     const { dtype } = this.#compute
     const input = inDType(x, this.#overflows && dtype === 'float16' ? 'float32' : dtype)
+    const plain = (rest.act ?? 'none') === 'none' && !rest.gate && !rest.dropoutP
+    const sparse = this.#sparseInput && residual && plain ? this.#weight.timesSparse(input, residual) : null
+    if (sparse) return sparse
     const weight = this.#weight.for(input)
     if (!residual) return inDType(ops.linear(input, weight, { ...rest, bias: this.bias }), x.dtype as Compute['dtype'])
     if (residual.dtype === input.dtype) return ops.linear(input, weight, { ...epilogue, bias: this.bias })

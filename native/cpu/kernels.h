@@ -5,6 +5,7 @@
 #include "cpu/decode_plan.h"
 #include "cpu/gemm/plan.h"
 #include "cpu/linear_argmax_plan.h"
+#include "cpu/sparse_linear_plan.h"
 
 #if defined(__x86_64__)
 #define DUO_CPU_KERNEL(name) \
@@ -49,7 +50,7 @@ DUO_CPU_KERNEL(gated)
 DUO_CPU_KERNEL(gatedBwd)
 DUO_CPU_KERNEL(dropout)
 DUO_CPU_KERNEL(gemm) DUO_CPU_KERNEL(gemmPack) DUO_CPU_KERNEL(gemmEpilogueBwd)
-DUO_CPU_KERNEL(linearArgmax) DUO_CPU_KERNEL(screenWeight)
+DUO_CPU_KERNEL(linearArgmax) DUO_CPU_KERNEL(screenWeight) DUO_CPU_KERNEL(sparseLinear)
 DUO_CPU_KERNEL(crossEntropyFwd)
 DUO_CPU_KERNEL(crossEntropyBwd)
 DUO_CPU_KERNEL(linearCrossEntropy)

@@ -14,6 +14,7 @@
   FAMILY(Dropout)               \
   FAMILY(Gemm)                  \
   FAMILY(LinearArgmax)          \
+  FAMILY(SparseLinear)          \
   FAMILY(CrossEntropy)          \
   FAMILY(BinaryCrossEntropy)    \
   FAMILY(ReplaceTokens)         \

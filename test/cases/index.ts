@@ -14,6 +14,7 @@ import { reduceCases } from './reduce.ts'
 import { rowsCases } from './rows.ts'
 import { samplingCases } from './sampling.ts'
 import { softmaxCases } from './softmax.ts'
+import { sparseLinearCases } from './sparse-linear.ts'
 import { viewCases } from './view.ts'
 
 /** Every case of every op family, one line each. */
@@ -33,6 +34,7 @@ export const cases: readonly Case[] = [
   ...reduceCases,
   ...rowsCases,
   ...softmaxCases,
+  ...sparseLinearCases,
   ...viewCases,
   ...samplingCases,
   ...adjustLogitsCases,

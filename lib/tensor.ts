@@ -21,6 +21,13 @@ export interface TapeNode extends ScopedNode {
   backward(output: number, gradient: Tensor | null, tensor: Tensor): void
 }
 
+/** @internal How a tensor's contents come from another, which is kept for backward anyway. */
+export interface Origin {
+  readonly tensor: Tensor
+  /** The same contents. */
+  compute(tensor: Tensor): Tensor
+}
+
 /** Contents shared by the tensors that view them. */
 interface Contents {
   /** In-place updates so far. */
@@ -52,6 +59,7 @@ export class Tensor {
   grad: Tensor | null = null
   /** @internal */ node: TapeNode | null = null
   /** @internal Which output of its node. */ outputIndex = 0
+  /** @internal What backward may keep in its place. */ origin: Origin | null = null
   #disposed = false
   #collectable = false
   #strides: readonly number[] | null

@@ -1,12 +1,14 @@
 import { isFloat } from '../dtype.ts'
 import { StateError } from '../errors.ts'
-import { Tensor } from '../tensor.ts'
+import { type Origin, Tensor } from '../tensor.ts'
 import { gradEnabled } from './grad-mode.ts'
 import { type Edge, edgeOf, TapeRecord } from './tape.ts'
 
 interface SavedTensor {
   readonly tensor: Tensor
   readonly version: number
+  /** Where the tensor is what the saved one was computed from: does so again. */
+  readonly compute: Origin['compute'] | null
 }
 
 /** What a forward hands to its backward. */
@@ -35,14 +37,20 @@ export class Context {
     return this.#needs[index] ?? false
   }
 
-  /** Keeps tensors for backward, under handles of its own: disposing of the originals does no harm. */
+  /**
+   * Keeps tensors for backward, under handles of its own: disposing of the originals does no harm. Of one with an origin that
+   * is kept, too; reading it from `saved` computes it again.
+   */
   save(tensors: Record<string, Tensor | null>): void {
     if (!this.recording) return
     for (const [name, tensor] of Object.entries(tensors)) {
       if (!tensor) continue
+      const origin = tensor.origin && !tensor.origin.tensor.disposed ? tensor.origin : null
+      const kept = origin?.tensor ?? tensor
       this.#saved.set(name, {
-        tensor: tensor.detach(),
-        version: tensor.contents.version,
+        tensor: kept.detach(),
+        version: kept.contents.version,
+        compute: origin?.compute ?? null,
       })
       Object.defineProperty(this.saved, name, {
         get: () => this.#unchanged(name),
@@ -51,11 +59,11 @@ export class Context {
   }
 
   #unchanged(name: string): Tensor {
-    const { tensor, version } = this.#saved.get(name) as SavedTensor
+    const { tensor, version, compute } = this.#saved.get(name) as SavedTensor
     if (tensor.contents.version !== version) {
       throw new StateError(`${this.op}: expected ${name} as forward saw it, got one updated in place since`)
     }
-    return tensor
+    return compute ? compute(tensor) : tensor
   }
 
   /** Keeps plain values (shapes, attributes) for backward, which reads them from `remembered`. */

@@ -122,6 +122,13 @@ const gemmOp = differentiable('gemm', {
       z,
       gate,
     })
+    if (z && act !== 'none' && !gate && !residual && y.dtype === 'float32') {
+      // An activation costs less to compute again than to keep.
+      const activated = (from: Tensor) => native.unary(from, { kind: act })
+      const compute = (from: Tensor) =>
+        dropoutP > 0 ? native.dropout(activated(from), attrs.epilogue) : activated(from)
+      y.origin = { tensor: ctx.saved.z as Tensor, compute }
+    }
     // Handles of the forward alone: as long as they live, so does what they view.
     for (const own of [left === a ? null : left, right === b ? null : right, z]) own?.dispose()
     ctx.remember({ attrs, rankB: packed ? 2 : (b as Tensor).shape.length })

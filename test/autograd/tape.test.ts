@@ -12,6 +12,7 @@ import {
   Tensor,
 } from '../../lib/index.ts'
 import { native } from '../../lib/tensor.ts'
+import { randomOf } from '../harness.ts'
 
 const leaf = (values: number[]) => Tensor.from(values, { requiresGrad: true })
 const gradient = async (tensor: Tensor) => (tensor.grad ? Array.from(await tensor.grad.data()) : null)
@@ -198,5 +199,49 @@ describe('gradientCheck', () => {
     expect(right).toBeLessThan(1e-3)
     const [wrong] = await gradientCheck((t) => ops.add(ops.tanh(t), ops.scale(t.detach(), 0.5)), [x])
     expect(wrong).toBeGreaterThan(0.1)
+  })
+})
+
+describe('an activation that is computed again', () => {
+  const random = randomOf(11)
+  const normal = (...shape: [number, number]) =>
+    Tensor.from(
+      Float32Array.from({ length: shape[0] * shape[1] }, () => random.normal()),
+      { shape, requiresGrad: true },
+    )
+  const acts = ['relu', 'geluErf', 'geluTanh', 'silu'] as const
+  const cases = acts.flatMap((act) => [0, 0.25].map((dropoutP) => ({ act, dropoutP, seed: 3, site: 5, step: 7 })))
+
+  test.each(cases)('gives the gradients of one that was kept: $act, dropout $dropoutP', async (epilogue) => {
+    using x = normal(7, 5)
+    using first = normal(33, 5)
+    using second = normal(3, 33)
+    const gradients = async (between: (hidden: Tensor) => Tensor) => {
+      scope(() => ops.sum(ops.linear(between(ops.linear(x, first, epilogue)), second)).backward())
+      const leaves = [x, first, second]
+      const data = await Promise.all(leaves.map((leaf) => leaf.grad!.data()))
+      for (const leaf of leaves) {
+        leaf.grad?.dispose()
+        leaf.grad = null
+      }
+      return data
+    }
+    // A view is kept as it is.
+    expect(await gradients((hidden) => hidden)).toEqual(await gradients((hidden) => ops.reshape(hidden, [7, 33])))
+  })
+
+  test('takes no memory between forward and backward', () => {
+    using x = normal(256, 64)
+    using first = normal(1024, 64)
+    using second = normal(8, 1024)
+    const live = (between: (hidden: Tensor) => Tensor) =>
+      scope(() => {
+        const hidden = scope(() => ops.linear(between(ops.linear(x, first, { act: 'geluErf' })), second))
+        const { live } = device().memory()
+        hidden.dispose()
+        return { live }
+      }).live
+    const size = 256 * 1024 * 4
+    expect(live((hidden) => ops.reshape(hidden, [256, 1024])) - live((hidden) => hidden)).toBe(size)
   })
 })

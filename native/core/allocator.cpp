@@ -9,53 +9,97 @@
 namespace duo {
 namespace {
 
+// From here on blocks are ranges of slabs.
+constexpr size_t kLarge = size_t(1) << 20;
+constexpr size_t kSlab = size_t(64) << 20;
+constexpr size_t kPage = 4096;
+
 // Four classes for each power of two: at most a quarter of a block is slack, and blocks fit again.
 size_t sizeClass(size_t bytes) {
   constexpr size_t kSmallest = 64;  // a cache line, and the alignment of the widest vectors
   if (bytes <= kSmallest) return kSmallest;
-  const size_t step = std::max(std::bit_floor(bytes - 1) / 4, kSmallest);
+  const size_t step = bytes >= kLarge ? kPage : std::max(std::bit_floor(bytes - 1) / 4, kSmallest);
   return (bytes + step - 1) / step * step;
 }
 
 }  // namespace
 
 Allocator::Allocator(MemorySource& source, size_t limit, std::function<void()> settle, bool caching)
-    : source_(source), limit_(limit), settle_(std::move(settle)), caching_(caching) {}
+    : source_(source), limit_(limit), settle_(std::move(settle)), caching_(caching), ranges_(kLarge) {}
 
 Allocator::~Allocator() {
   for (auto& [bytes, blocks] : cache_) {
     for (void* data : blocks) source_.give(data, bytes);
   }
+  for (const Range& slab : ranges_.removeFreeSlabs()) source_.give(slab.data, slab.bytes);
 }
 
 Block Allocator::take(size_t bytes, const char* op) {
-  const size_t size = bytes > limit_ ? bytes : sizeClass(bytes);
-  Block block{nullptr, size};
-  if (auto found = cache_.find(size); found != cache_.end() && !found->second.empty()) {
-    block.data = found->second.back();
-    found->second.pop_back();
-    use_.cached -= size;
-  } else if (size <= limit_) {
-    if (use_.live + use_.cached + size > limit_) trim();
-    if (use_.live + size <= limit_) block.data = source_.take(caching_ ? size : bytes);
-    if (!block.data && use_.cached > 0) {
-      trim();
-      block.data = source_.take(size);
+  Block block{nullptr, bytes > limit_ ? bytes : sizeClass(bytes)};
+  if (block.bytes <= limit_) {
+    if (!caching_) {
+      if (use_.live + block.bytes <= limit_) block.data = source_.take(bytes);
+    } else if (block.bytes < kLarge) {
+      block.data = takeSmall(block.bytes);
+    } else if (const Range range = takeLarge(block.bytes); range.data) {
+      block = {range.data, range.bytes};
     }
   }
   if (!block.data) {
     fail(ErrorCode::kDevice, op, "at most " + std::to_string(limit_ - std::min(limit_, use_.live)) + " more bytes",
-         std::to_string(size) + " (out of memory: " + std::to_string(use_.live) + " bytes live)");
+         std::to_string(block.bytes) + " (out of memory: " + std::to_string(use_.live) + " bytes live)");
   }
-  use_.live += size;
+  use_.live += block.bytes;
   use_.peak = std::max(use_.peak, use_.live);
   return block;
+}
+
+void* Allocator::takeSmall(size_t size) {
+  if (auto found = cache_.find(size); found != cache_.end() && !found->second.empty()) {
+    void* data = found->second.back();
+    found->second.pop_back();
+    use_.cached -= size;
+    return data;
+  }
+  if (!fits(size)) trim();
+  void* data = fits(size) ? source_.take(size) : nullptr;
+  if (data || use_.cached == 0) return data;
+  trim();
+  return source_.take(size);
+}
+
+Range Allocator::takeLarge(size_t size) {
+  Range range = ranges_.take(size);
+  if (!range.data) range = takeOfNewSlab(size);
+  if (!range.data && use_.cached > 0) {
+    trim();
+    // What could not be given back may have become one range that is large enough.
+    range = ranges_.take(size);
+    if (!range.data) range = takeOfNewSlab(size);
+  }
+  if (range.data) use_.cached -= range.bytes;
+  return range;
+}
+
+Range Allocator::takeOfNewSlab(size_t size) {
+  for (const size_t bytes : {std::max(size, kSlab), size}) {
+    void* slab = fits(bytes) ? source_.take(bytes) : nullptr;
+    if (!slab) continue;
+    ranges_.add({static_cast<char*>(slab), bytes});
+    use_.cached += bytes;
+    return ranges_.take(size);
+  }
+  return {};
 }
 
 void Allocator::give(Block block) {
   use_.live -= block.bytes;
   if (!caching_) return source_.give(block.data, block.bytes);
-  cache_[block.bytes].push_back(block.data);
+  if (block.bytes < kLarge) {
+    cache_[block.bytes].push_back(block.data);
+  } else {
+    ranges_.give(static_cast<char*>(block.data));
+  }
   use_.cached += block.bytes;
 }
 
@@ -66,7 +110,9 @@ void Allocator::trim() {
     for (void* data : blocks) source_.give(data, bytes);
   }
   cache_.clear();
-  use_.cached = 0;
+  for (const Range& slab : ranges_.removeFreeSlabs()) source_.give(slab.data, slab.bytes);
+  for (const Range& range : ranges_.freeRanges()) source_.release(range.data, range.bytes);
+  use_.cached = ranges_.freeBytes();
 }
 
 }  // namespace duo

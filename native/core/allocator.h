@@ -1,4 +1,5 @@
-// Caching allocator, one per device and Node environment, used from the JavaScript thread alone.
+// Caching allocator, one per device and Node environment, used from the JavaScript thread alone. Small blocks are kept
+// by their size; large ones are ranges of slabs, so that what was several may serve one, and the other way round.
 //
 // Blocks are handed out and taken back in program order. The queue runs ops in that same order, so a block may be
 // reused at once although the op that last touched it has yet to run: whoever gets it next runs later.
@@ -9,6 +10,8 @@
 #include <map>
 #include <vector>
 
+#include "core/ranges.h"
+
 namespace duo {
 
 // Where blocks come from: the host's heap, or a device's driver.
@@ -17,11 +20,13 @@ class MemorySource {
   virtual ~MemorySource() = default;
   virtual void* take(size_t bytes) = 0;  // null when there is no memory
   virtual void give(void* data, size_t bytes) = 0;
+  // Of a part of what was taken: its contents are no longer needed, its addresses are.
+  virtual void release(void*, size_t) {}
 };
 
 struct Block {
   void* data = nullptr;
-  size_t bytes = 0;  // the size class, at least what was asked for
+  size_t bytes = 0;  // at least what was asked for
 };
 
 struct MemoryUse {
@@ -49,11 +54,17 @@ class Allocator {
   void resetPeak() { use_.peak = use_.live; }
 
  private:
+  void* takeSmall(size_t size);
+  Range takeLarge(size_t size);
+  Range takeOfNewSlab(size_t size);
+  bool fits(size_t more) const { return use_.live + use_.cached + more <= limit_; }
+
   MemorySource& source_;
   size_t limit_;
   std::function<void()> settle_;
   const bool caching_;
-  std::map<size_t, std::vector<void*>> cache_;
+  std::map<size_t, std::vector<void*>> cache_;  // small blocks
+  Ranges ranges_;                               // large ones
   MemoryUse use_;
 };
 

@@ -33,14 +33,6 @@ char* mapRegion() {
   return data + before;
 }
 
-// Gives the whole pages of a block back; its addresses stay.
-void release(char* data, size_t bytes) {
-  static const size_t page = size_t(sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<uintptr_t>(data);
-  const size_t before = -begin % page, after = (begin + bytes) % page;
-  if (before + after < bytes) madvise(data + before, bytes - before - after, MADV_DONTNEED);
-}
-
 }  // namespace
 
 size_t physicalMemory() { return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE)); }
@@ -75,10 +67,18 @@ void HostMemory::give(void* block, size_t bytes) {
   bytes = roundUp(bytes, kAlignment);
   const auto found = std::prev(regions_.upper_bound(static_cast<char*>(block)));
   found->second.live -= bytes;
-  if (found->second.live > 0) return release(static_cast<char*>(block), bytes);
+  if (found->second.live > 0) return release(block, bytes);
   if (found == open_) open_ = regions_.end();
   munmap(found->first, kRegionBytes);
   regions_.erase(found);
+}
+
+// The whole pages of it.
+void HostMemory::release(void* data, size_t bytes) {
+  static const size_t page = size_t(sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  const size_t before = -begin % page, after = (begin + bytes) % page;
+  if (before + after < bytes) madvise(static_cast<char*>(data) + before, bytes - before - after, MADV_DONTNEED);
 }
 
 void* ExactMemory::take(size_t bytes) {

@@ -17,6 +17,7 @@ class HostMemory final : public MemorySource {
   ~HostMemory() override;
   void* take(size_t bytes) override;
   void give(void* data, size_t bytes) override;
+  void release(void* data, size_t bytes) override;
 
  private:
   struct Region {

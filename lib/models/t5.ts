@@ -68,7 +68,7 @@ function attentionConfig(config: T5Config): AttentionConfig {
   }
 }
 
-function feedForward(build: ParameterBuilder, config: T5Config): FeedForward {
+function feedForward(build: ParameterBuilder, config: T5Config, isDecoder: boolean): FeedForward {
   const { dModel, dFF, initializerFactor: factor, dropoutRate, dropoutBroadcast } = config
   return new FeedForward(build, {
     dModel,
@@ -82,6 +82,7 @@ function feedForward(build: ParameterBuilder, config: T5Config): FeedForward {
     hiddenDropout: dropoutRate,
     outputDropout: dropoutRate,
     dropoutBroadcast,
+    fewRows: isDecoder,
   })
 }
 
@@ -121,7 +122,7 @@ export class T5Block {
     this.attentionNorm = norm('attention')
     this.crossAttention = isDecoder ? new CrossAttention(build.at('crossAttention'), attention) : null
     this.crossAttentionNorm = isDecoder ? norm('crossAttention') : null
-    this.feedForward = feedForward(build.at('feedForward'), config)
+    this.feedForward = feedForward(build.at('feedForward'), config, isDecoder)
     this.feedForwardNorm = norm('feedForward')
   }
 

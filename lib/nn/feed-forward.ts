@@ -21,6 +21,8 @@ export interface FeedForwardConfig {
   readonly dropoutBroadcast: DropoutBroadcast
   /** As in `LinearOptions`, of wo. @default false */
   readonly overflows?: boolean
+  /** Inference feeds it a few rows at a time, as in decoders: it may keep a copy of wo for that. @default false */
+  readonly fewRows?: boolean
 }
 
 /** wo(dropout(act(wi·x))), or wo(dropout(act(wi0·x) ⊙ wi1·x)) where it is gated: two or three products, nothing between. */
@@ -34,13 +36,13 @@ export class FeedForward {
   readonly #outputDropout: Dropout
 
   constructor(build: ParameterBuilder, config: FeedForwardConfig) {
-    const { dModel, dFF, activation, gated, bias, inits, dropoutBroadcast, overflows = false } = config
+    const { dModel, dFF, activation, gated, bias, inits, dropoutBroadcast, overflows = false, fewRows = false } = config
     const inwards = { inputs: dModel, outputs: dFF, init: inits.wi, bias }
     this.#compute = build.compute
     this.#activation = activation
     this.#in = new Linear(build.at(gated ? 'wi0' : 'wi'), inwards)
     this.#gate = gated ? new Linear(build.at('wi1'), inwards) : null
-    const sparseInput = activation === 'relu' && !gated
+    const sparseInput = fewRows && activation === 'relu' && !gated
     this.#out = new Linear(build.at('wo'), {
       inputs: dFF,
       outputs: dModel,

@@ -46,8 +46,8 @@ export class T5Decoding implements DecoderState {
   #rows: readonly Row[]
   /** (slots · length): in which slot the key t of a slot's row lies; null while all are in their own. */
   #table: Int32Array | null = null
-  /** A step of one token for each of so many rows, with a table of slots or without. */
-  #captured: { readonly ops: Capture<Tensor>; readonly rows: number; readonly table: boolean } | null = null
+  /** A step of one token for each of so many rows, with a table of slots or without; captured when it comes again. */
+  #repeated: { readonly rows: number; readonly table: boolean; readonly ops: Capture<Tensor> | null } | null = null
 
   constructor(
     private readonly model: T5ForConditionalGeneration,
@@ -106,22 +106,32 @@ export class T5Decoding implements DecoderState {
     this.#rows = this.#rows.map((row, i) => ({ ...row, length: row.length + (counts[i] as number) }))
   }
 
-  /** A token of each row, as most steps feed: the same ops over the same tensors while rows stay. */
+  /**
+   * A token of each row, as most steps feed: the same ops over the same tensors while rows stay. The first such step is not
+   * captured: copies of weights that it makes, to keep them, would be made anew each time.
+   */
   #feedOne(ids: readonly number[] | Tensor): Tensor {
-    const { rows, table } = this.#captured ?? {}
-    if (this.#captured && rows === this.#rows.length && table === (this.#table !== null)) {
-      return this.#captured.ops.replay([ids, ...this.#places()])
-    }
-    this.#captured?.ops[Symbol.dispose]()
-    this.#captured = null
+    const before = this.#repeated
+    const [rows, table] = [this.#rows.length, this.#table !== null]
+    const again = before?.rows === rows && before.table === table
+    if (again && before.ops) return before.ops.replay([ids, ...this.#places()])
+    this.#forget()
     const input = this.#inputOf(ids)
+    const step = () => this.#decoder.finalNorm.forward(this.#throughBlocks(input))
+    if (!again) {
+      this.#repeated = { rows, table, ops: null }
+      return step()
+    }
     const { self, cross, slotTable } = input
     const inputs = [input.ids, self.slots, self.lengths, cross.slots, cross.lengths] as const
-    const captured = new Capture(slotTable ? [...inputs, slotTable] : inputs, () =>
-      this.#decoder.finalNorm.forward(this.#throughBlocks(input)),
-    )
-    this.#captured = { ops: captured, rows: this.#rows.length, table: slotTable !== null }
+    const captured = new Capture(slotTable ? [...inputs, slotTable] : inputs, step)
+    this.#repeated = { rows, table, ops: captured }
     return captured.result
+  }
+
+  #forget(): void {
+    this.#repeated?.ops?.[Symbol.dispose]()
+    this.#repeated = null
   }
 
   /** Where a step's tokens go and what they see: slots, lengths, sentences, their lengths, and the table if there is one. */
@@ -190,8 +200,7 @@ export class T5Decoding implements DecoderState {
   }
 
   dispose(): void {
-    this.#captured?.ops[Symbol.dispose]()
-    this.#captured = null
+    this.#forget()
     for (const { k, v } of [...this.#caches, ...this.#sources]) {
       k.dispose()
       v.dispose()

@@ -17,7 +17,8 @@ export class Capture<T extends Tensor> implements Disposable {
   #disposed = false
 
   /**
-   * Queues the ops a first time.
+   * Queues the ops a first time. What they would make once and keep, such as packed weights, must be there before: it would
+   * be made again each time.
    *
    * @param inputs (…) int32, of one device; those that ops ask host copies of have them.
    * @throws {StateError} with a tape, or inside another capture.

@@ -61,35 +61,30 @@ void* Allocator::takeSmall(size_t size) {
     use_.cached -= size;
     return data;
   }
-  if (!fits(size)) trim();
-  void* data = fits(size) ? source_.take(size) : nullptr;
-  if (data || use_.cached == 0) return data;
+  if (void* data = fits(size) ? source_.take(size) : nullptr) return data;
   trim();
-  return source_.take(size);
+  return fitsTrimmed(size) ? source_.take(size) : nullptr;
 }
 
 Range Allocator::takeLarge(size_t size) {
   Range range = ranges_.take(size);
-  if (!range.data) range = takeOfNewSlab(size);
-  if (!range.data && use_.cached > 0) {
+  for (const size_t slab : {std::max(size, kSlab), size}) {
+    if (!range.data && fits(slab)) range = takeOfNewSlab(size, slab);
+  }
+  if (!range.data) {
     trim();
-    // What could not be given back may have become one range that is large enough.
-    range = ranges_.take(size);
-    if (!range.data) range = takeOfNewSlab(size);
+    if (fitsTrimmed(size)) range = takeOfNewSlab(size, size);
   }
   if (range.data) use_.cached -= range.bytes;
   return range;
 }
 
-Range Allocator::takeOfNewSlab(size_t size) {
-  for (const size_t bytes : {std::max(size, kSlab), size}) {
-    void* slab = fits(bytes) ? source_.take(bytes) : nullptr;
-    if (!slab) continue;
-    ranges_.add({static_cast<char*>(slab), bytes});
-    use_.cached += bytes;
-    return ranges_.take(size);
-  }
-  return {};
+Range Allocator::takeOfNewSlab(size_t size, size_t bytes) {
+  void* slab = source_.take(bytes);
+  if (!slab) return {};
+  ranges_.add({static_cast<char*>(slab), bytes});
+  use_.cached += bytes;
+  return ranges_.take(size);
 }
 
 void Allocator::give(Block block) {

@@ -56,8 +56,10 @@ class Allocator {
  private:
   void* takeSmall(size_t size);
   Range takeLarge(size_t size);
-  Range takeOfNewSlab(size_t size);
+  Range takeOfNewSlab(size_t size, size_t bytes);
   bool fits(size_t more) const { return use_.live + use_.cached + more <= limit_; }
+  // What a trim leaves cached lies between blocks in use; its pages went back to the system where that can be.
+  bool fitsTrimmed(size_t more) const { return use_.live + more <= limit_; }
 
   MemorySource& source_;
   size_t limit_;

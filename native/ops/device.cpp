@@ -14,26 +14,16 @@
 namespace duo {
 namespace {
 
-class CallTask final : public Task {
+// A call, or the replay of a capture.
+template <typename Work>
+class WorkTask final : public Task {
  public:
-  CallTask(QueuedCall call, char* workspace, Backend& backend)
-      : call_(std::move(call)), workspace_(workspace), backend_(backend) {}
-  void run(Queue& queue) override { call_.run(backend_, queue, workspace_); }
+  WorkTask(Work work, char* workspace, Backend& backend)
+      : work_(std::move(work)), workspace_(workspace), backend_(backend) {}
+  void run(Queue& queue) override { work_.run(backend_, queue, workspace_); }
 
  private:
-  QueuedCall call_;
-  char* workspace_;
-  Backend& backend_;
-};
-
-class ReplayTask final : public Task {
- public:
-  ReplayTask(Replay replay, char* workspace, Backend& backend)
-      : replay_(std::move(replay)), workspace_(workspace), backend_(backend) {}
-  void run(Queue& queue) override { replay_.run(backend_, queue, workspace_); }
-
- private:
-  Replay replay_;
+  Work work_;
   char* workspace_;
   Backend& backend_;
 };
@@ -285,7 +275,7 @@ std::vector<Tensor> Device::enqueue(uint64_t number, OpCall call, std::span<cons
   submit(workspace.own + workspace.staging, name, [&](char* place) {
     count(queued.call);
     if (recording_) recording_->add(queued);
-    return std::make_unique<CallTask>(std::move(queued), place, *backend_);
+    return std::make_unique<WorkTask<QueuedCall>>(std::move(queued), place, *backend_);
   });
   return results;
 }
@@ -321,7 +311,7 @@ void Device::replay(const std::shared_ptr<Capture>& capture, std::span<const int
     }
     replay.forEachVarying([&](const OpCall& call) { count(call); });
     replay.publish();
-    return std::make_unique<ReplayTask>(std::move(replay), place, *backend_);
+    return std::make_unique<WorkTask<Replay>>(std::move(replay), place, *backend_);
   });
 }
 

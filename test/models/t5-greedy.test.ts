@@ -57,3 +57,17 @@ test('tokens that are banned are the ones it would have taken', async () => {
   const others = await first({ suppressTokens: taken })
   expect(others.filter((token) => taken.includes(token))).toEqual([])
 })
+
+test.each([1, 4, 5, 6])('copies of weights are made once, not at every step: %i rows', async (rows) => {
+  const made = async (maxNewTokens: number) => {
+    using model = modelOf()
+    const inputs = { inputIds: Array.from({ length: rows }, (_, i) => inputIds[i % inputIds.length] as number[]) }
+    device('cpu').resetCounters()
+    await model.generate(inputs, { maxNewTokens, minNewTokens: maxNewTokens })
+    const counters = device('cpu').counters()
+    return ['gemmPack', 'cast', 'screenWeight'].map((op) => counters[op]?.calls ?? 0)
+  }
+  const few = await made(4)
+  expect(few.reduce((a, b) => a + b)).toBeGreaterThan(0)
+  expect(await made(12)).toEqual(few)
+})

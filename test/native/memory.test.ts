@@ -86,6 +86,17 @@ describe('a memory limit', () => {
     x.dispose()
   })
 
+  test('holds where free ranges lie between blocks in use, and counts only these', () => {
+    cpu.trim()
+    const large = Tensor.empty([1 << 20])
+    cpu.setMemoryLimit(cpu.memory().live + 4096)
+    const small = Tensor.empty([1024])
+    expect(() => Tensor.empty([16])).toThrow(DeviceError)
+    expect(() => Tensor.empty([1 << 24])).toThrow(DeviceError)
+    small.dispose()
+    large.dispose()
+  })
+
   // Memory under a checker is not cached.
   const checked = process.env.DUOFORMER_CHECKED_MEMORY === '1'
   test.skipIf(checked)('counts cached memory, which makes room', () => {

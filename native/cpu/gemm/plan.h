@@ -111,9 +111,16 @@ constexpr int64_t gemmScratchFloats(GemmTile tile, int64_t n, int64_t k) {
                  16);
 }
 
-// Columns of an item where few rows meet weights that were packed before: as many items for every thread.
-constexpr int64_t gemmFewRowsColumns(int64_t n, int64_t threads) {
-  return ceilDiv(n, roundUp(std::max<int64_t>(ceilDiv(n, kItemColumnsFewRows), 1), threads));
+// Columns of an item where few rows meet weights that were packed before: whole tiles, so that the thread with the most
+// of them has as few as can be; then as many as can be.
+constexpr int64_t gemmFewRowsColumns(GemmTile tile, int64_t n, int64_t threads) {
+  const int64_t tiles = ceilDiv(n, tile.columns);
+  const auto busiest = [&](int64_t size) { return ceilDiv(ceilDiv(tiles, size), threads) * size; };
+  int64_t best = 1;
+  for (int64_t size = 1; size <= kItemColumnsFewRows / tile.columns; ++size) {
+    if (busiest(size) <= busiest(best)) best = size;
+  }
+  return best * tile.columns;
 }
 
 // Chunks of rows over which the backward of the epilogue sums columns; their sums are added in order.

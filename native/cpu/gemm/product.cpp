@@ -100,13 +100,16 @@ class BlockWalk {
     const Panels panels = panelsOfB();
     if (walksPanels(p_)) return walkPanels(panels);
     const bool packs = p_.a.columnStride != 1;
+    // Panels that were packed before are fetched while those before them are multiplied, each strip its share.
+    FetchAhead ahead = following_ ? FetchAhead{bytesAt(following_), shareOfStrip()} : nothingAhead(panels);
     for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
       const int64_t group = packs ? gemmPackedGroup(kTile, item_.rows.end - i) : item_.rows.end - i;
       if (packs) packRows(p_.a.from(i, depth_.begin), group, item_.rows.end - i, depth_.size(), scratch_);
       const float* strip = scratch_;
       for (const int64_t end = i + group; i < end;) {
         const int64_t rows = gemmStripRows(kTile, item_.rows.end - i);
-        multiplyStrip(panels, item_.columns, i, rows, packs ? strip : nullptr, nothingAhead(panels));
+        multiplyStrip(panels, item_.columns, i, rows, packs ? strip : nullptr, ahead);
+        ahead.data += depth_.size() * ahead.step;
         strip += rows * depth_.size();
         i += rows;
       }
@@ -117,12 +120,10 @@ class BlockWalk {
   // Few rows against weights that come from memory: all rows meet a panel while it is in a cache. Meanwhile the next
   // one is fetched.
   void walkPanels(Panels panels) {
-    const int64_t strips = ceilDiv(item_.rows.size(), kTile.rows);
-    const int64_t step = ceilDiv(kTile.columns * int64_t(sizeof(float)), strips);
     for (int64_t j = item_.columns.begin; j < item_.columns.end; j += kTile.columns) {
       const Range columns{j, std::min(j + kTile.columns, item_.columns.end)};
       const float* next = columns.end < item_.columns.end ? panels.data + panels.panelStride : following_;
-      FetchAhead ahead = next ? FetchAhead{bytesAt(next), step} : nothingAhead(panels);
+      FetchAhead ahead = next ? FetchAhead{bytesAt(next), shareOfStrip()} : nothingAhead(panels);
       for (int64_t i = item_.rows.begin; i < item_.rows.end;) {
         const int64_t rows = gemmStripRows(kTile, item_.rows.end - i);
         multiplyStrip(panels, columns, i, rows, nullptr, ahead);
@@ -131,6 +132,11 @@ class BlockWalk {
       }
       panels.data += panels.panelStride;
     }
+  }
+
+  // Bytes of a panel to fetch for each k, so that all strips together fetch it once.
+  int64_t shareOfStrip() const {
+    return ceilDiv(kTile.columns * int64_t(sizeof(float)), ceilDiv(item_.rows.size(), kTile.rows));
   }
 
   Panels panelsOfB() {
@@ -169,7 +175,8 @@ class BlockWalk {
                   .columns = kTile.columns,
                   .add = inPlace && !first_,
                   .ahead = ahead};
-    for (int64_t j = itemColumns.begin; j < itemColumns.end; j += kTile.columns, call.b += panels.panelStride) {
+    const int64_t aheadStride = ahead.step > 0 ? panels.panelStride * int64_t(sizeof(float)) : 0;
+    for (int64_t j = itemColumns.begin; j < itemColumns.end; j += kTile.columns) {
       const int64_t columns = std::min<int64_t>(itemColumns.end - j, kTile.columns);
       const TileKernel kernel = packed ? tileKernelFor<true>(rows, columns) : tileKernelFor<false>(rows, columns);
       if (inPlace) {
@@ -180,6 +187,8 @@ class BlockWalk {
         kernel(call);
         finishTile(epilogue, dropout, tile, row, j, rows, columns, !first_);
       }
+      call.b += panels.panelStride;
+      call.ahead.data += aheadStride;
     }
   }
 
@@ -200,7 +209,7 @@ GemmGrid gridOf(const Product& p) {
   const bool packsA = p.a.columnStride != 1;
   const int64_t threads = ThreadPool::threads();
   const int64_t columns = packsA           ? kItemColumnsPackingA
-                          : walksPanels(p) ? gemmFewRowsColumns(p.n, threads)
+                          : walksPanels(p) ? gemmFewRowsColumns(kTile, p.n, threads)
                                            : kItemColumns;
   return gemmGrid(kTile, p.m, p.n, p.k, packsA, columns, threads);
 }

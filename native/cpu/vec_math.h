@@ -64,6 +64,14 @@ inline VecF expFlushed(VecF x) {
   return expReduced(parts.r) * lowBitsAsExponent(parts.exponent);
 }
 
+// 2^x for x in [-127, 127]; results below 2^-126 are 0.
+inline VecF exp2Flushed(VecF x) {
+  const VecF shifted = x + VecF::fill(kRoundToExponent), r = x - (shifted - VecF::fill(kRoundToExponent));
+  const VecF y =
+      polynomial(r, {1.f, 0.693147182f, 0.240226462f, 0.0555032864f, 0.00961848907f, 0.00133999321f, 0.000153458124f});
+  return y * lowBitsAsExponent(shifted);
+}
+
 // e^x − 1
 inline VecF expm1(VecF x) {
   const VecF bounded = min(VecF::fill(89.f), max(VecF::fill(-30.f), x));
@@ -126,27 +134,19 @@ inline VecF tanh(VecF x) {
   return copySign(select(a < VecF::fill(0.625f), small, large), x);
 }
 
-// x + x·P(x²) below 1; from there 1 − e^−Q(|x|), whose exponent is a polynomial because erfc falls off like a Gaussian
-inline VecF erf(VecF x) {
-  const VecF a = abs(x), one = VecF::fill(1.f);
-  const VecF series = polynomial(x * x, {0.128379166f, -0.376126289f, 0.112836182f, -0.026855126f, 0.00519073382f,
-                                         -0.000803076138f, 7.92036808e-05f});
-  const VecF small = fma(x, series, x);
-  // From 3.92 on the result rounds to 1.
-  const VecF q = polynomial(min(VecF::fill(4.f), a), {0.000312469754f, 1.12720227f, 0.637965024f, 0.103256159f,
-                                                      -0.0219064411f, 0.00296399323f, -0.000187969941f});
-  const VecF large = copySign(one - expFlushed(VecF::zero() - q), x);
-  return select(a < one, small, large);
-}
-
 // Both forms of GELU and their derivatives, x·Φ(x) with Φ the normal distribution or its tanh approximation:
 //   Φ(x) = ½(1 + erf(x/√2))          or   ½(1 + tanh(√(2/π)(x + 0.044715·x³))) = sigmoid(2·√(2/π)(x + 0.044715·x³))
-constexpr float kSqrtHalf = 0.707106781f, kInvSqrt2Pi = 0.398942280f;
+constexpr float kInvSqrt2Pi = 0.398942280f;
 constexpr float kTwoSqrt2OverPi = 1.59576912f, kGeluCubic = 0.044715f;
 
+// Φ(−a) = ½·erfc(a/√2) falls off like a Gaussian: 2^−Q(a), where Q is smooth. Within 8e-8 of Φ; 0 or 1 from 9.98 on,
+// where Q reaches 127.
 inline VecF normalCdf(VecF x) {
-  const VecF half = VecF::fill(0.5f);
-  return fma(erf(x * VecF::fill(kSqrtHalf)), half, half);
+  const VecF a = min(VecF::fill(9.97994801f), abs(x));
+  const VecF q = polynomial(a, {-1.f, -1.15110576f, -0.459204912f, -0.0525050275f, 0.00707546808f, -0.000145867365f,
+                                -0.000182548829f, 3.86210268e-05f, -2.77207505e-06f});
+  const VecF tail = exp2Flushed(q);
+  return select(x < VecF::zero(), tail, VecF::fill(1.f) - tail);
 }
 
 inline VecF normalCdfTanh(VecF x) {

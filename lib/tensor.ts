@@ -2,7 +2,7 @@ import { type DType, dtypeIndex, dtypes, isFloat, type TypedArray } from './dtyp
 import { ConfigError, DTypeError, describe, ShapeError, StateError } from './errors.ts'
 import { type DeviceName, deviceName, deviceNumber, openDevice } from './native/devices.ts'
 import { addon, buffer, rememberSite } from './native/load.ts'
-import { type NativeOps, type OpSchema, schema } from './native/schema.generated.ts'
+import { bindOps } from './native/schema.generated.ts'
 import { type ScopedNode, trackTensor } from './scope.ts'
 
 export interface TensorOptions {
@@ -366,87 +366,82 @@ export function denseStrides(shape: readonly number[]): number[] {
 
 // ---------------------------------------------------------------- the native ops, bound to tensors
 
-type OpFunction = (...args: unknown[]) => unknown
-
-function put(op: OpSchema, name: string, value: unknown, at: number): void {
-  if (!(value instanceof Tensor)) {
-    throw new DTypeError(`${op.name}: expected ${name} to be a Tensor, got ${describe(value)}`)
-  }
+function tensor(op: string, name: string, value: unknown, at: number): void {
+  if (!(value instanceof Tensor)) throw new DTypeError(`${op}: expected ${name} to be a Tensor, got ${describe(value)}`)
   buffer[at] = value.handle
 }
 
-function putInputs(op: OpSchema, args: readonly unknown[]): number {
-  let at = 0
-  for (let i = 0; i < op.inputs.length; i++) {
-    const input = op.inputs[i] as OpSchema['inputs'][number]
-    const value = args[i]
-    if (input.list) {
-      if (!Array.isArray(value))
-        throw new DTypeError(`${op.name}: expected ${input.name} to be an array of tensors, got ${describe(value)}`)
-      if (at + value.length + 64 > buffer.length) {
-        throw new ShapeError(`${op.name}: expected fewer than ${buffer.length} tensors, got ${value.length}`)
-      }
-      buffer[at++] = value.length
-      for (const item of value) put(op, input.name, item, at++)
-    } else if (input.optional && (value === null || value === undefined)) {
-      buffer[at++] = 0
-    } else {
-      put(op, input.name, value, at++)
-    }
+function optional(op: string, name: string, value: unknown, at: number): void {
+  if (value === null || value === undefined) buffer[at] = 0
+  else tensor(op, name, value, at)
+}
+
+function list(op: string, name: string, values: readonly unknown[], at: number): number {
+  if (!Array.isArray(values)) {
+    throw new DTypeError(`${op}: expected ${name} to be an array of tensors, got ${describe(values)}`)
   }
+  if (at + values.length + 64 > buffer.length) {
+    throw new ShapeError(`${op}: expected fewer than ${buffer.length} tensors, got ${values.length}`)
+  }
+  buffer[at++] = values.length
+  for (const value of values) tensor(op, name, value, at++)
   return at
 }
 
-function attrValue(op: OpSchema, attr: OpSchema['attrs'][number], value: unknown): number {
-  if (value === undefined) {
-    if (attr.fallback !== undefined) return attr.fallback
-  } else if (attr.choices) {
-    const index = attr.choices.indexOf(value as string)
-    if (index >= 0) return index
-  } else if (attr.type === 'bool' ? typeof value === 'boolean' : typeof value === 'number') {
-    return Number(value)
-  }
-  const expected = attr.choices?.join(' or ') ?? (attr.type === 'bool' ? 'a boolean' : 'a number')
-  throw new ConfigError(`${op.name}: expected ${attr.name} to be ${expected}, got ${describe(value)}`)
+function number(op: string, name: string, value: unknown, at: number, fallback: number | null): void {
+  if (typeof value === 'number') buffer[at] = value
+  else if (value === undefined && fallback !== null) buffer[at] = fallback
+  else throw attributeError(op, name, 'a number', value)
+}
+
+function flag(op: string, name: string, value: unknown, at: number, fallback: number | null): void {
+  if (typeof value === 'boolean') buffer[at] = Number(value)
+  else if (value === undefined && fallback !== null) buffer[at] = fallback
+  else throw attributeError(op, name, 'a boolean', value)
+}
+
+function choice(
+  op: string,
+  name: string,
+  value: unknown,
+  at: number,
+  fallback: number | null,
+  choices: readonly string[],
+): void {
+  const index = value === undefined && fallback !== null ? fallback : choices.indexOf(value as string)
+  if (index < 0) throw attributeError(op, name, choices.join(' or '), value)
+  buffer[at] = index
+}
+
+function attributeError(op: string, name: string, expected: string, value: unknown): ConfigError {
+  return new ConfigError(`${op}: expected ${name} to be ${expected}, got ${describe(value)}`)
 }
 
 // Of the call that just returned.
 let outputAt = 0
 let outputDevice = 0
 
+function enqueue(index: number): void {
+  addon.enqueue(index)
+  rememberSite(buffer[0] as number)
+  outputDevice = buffer[1] as number
+  outputAt = 2
+}
+
 /** The next output of the call that just returned. */
-function takeOutput(): Tensor | null {
+function output(): Tensor | null {
   const handle = buffer[outputAt++] as number
   const dtype = dtypes[buffer[outputAt++] as number] as DType
   const rank = buffer[outputAt++] as number
-  const shape: number[] = []
-  for (let i = 0; i < rank; i++) shape.push(buffer[outputAt++] as number)
+  const shape = new Array<number>(rank)
+  for (let i = 0; i < rank; i++) shape[i] = buffer[outputAt++] as number
   return handle === 0 ? null : new Tensor(handle, dtype, shape, newContents(outputDevice))
 }
 
-function bindOp(op: OpSchema, index: number): OpFunction {
-  const inputs = op.inputs.length
-  const mutated = op.inputs.flatMap((input, i) => (input.mutated ? [i] : []))
-  return (...args) => {
-    let at = putInputs(op, args)
-    const attrs = args[inputs] as Record<string, unknown> | undefined
-    for (const attr of op.attrs) buffer[at++] = attrValue(op, attr, attrs?.[attr.name])
-    addon.enqueue(index)
-    rememberSite(buffer[0] as number)
-    for (const i of mutated) {
-      for (const tensor of [args[i]].flat() as (Tensor | null)[]) if (tensor) tensor.contents.version++
-    }
-    outputDevice = buffer[1] as number
-    outputAt = 2
-    if (op.outputs.length === 1) return takeOutput()
-    if (op.outputs.length === 0) return undefined
-    const result: Record<string, Tensor | null> = {}
-    for (const output of op.outputs) result[output.name] = takeOutput()
-    return result
-  }
+function updated(tensors: Tensor | readonly Tensor[] | null): void {
+  if (tensors instanceof Tensor) tensors.contents.version++
+  else if (tensors) for (const each of tensors) each.contents.version++
 }
 
 /** @internal Every op of the registry, without a tape: inputs in order, then an object of attributes. */
-export const native = Object.fromEntries(
-  schema.map((op, index) => [op.name, bindOp(op, index)]),
-) as unknown as NativeOps<Tensor>
+export const native = bindOps<Tensor>({ tensor, optional, list, number, flag, choice, enqueue, output, updated })

@@ -47,7 +47,7 @@ export class T5Decoding implements DecoderState {
   /** (slots · length): in which slot the key t of a slot's row lies; null while all are in their own. */
   #table: Int32Array | null = null
   /** A step of one token for each of so many rows, with a table of slots or without; captured when it comes again. */
-  #repeated: { readonly rows: number; readonly table: boolean; readonly ops: Capture<Tensor> | null } | null = null
+  #repeated: { readonly rows: number; readonly table: boolean; readonly ops: Capture | null } | null = null
 
   constructor(
     private readonly model: T5ForConditionalGeneration,
@@ -124,9 +124,9 @@ export class T5Decoding implements DecoderState {
     }
     const { self, cross, slotTable } = input
     const inputs = [input.ids, self.slots, self.lengths, cross.slots, cross.lengths] as const
-    const captured = new Capture(slotTable ? [...inputs, slotTable] : inputs, step)
-    this.#repeated = { rows, table, ops: captured }
-    return captured.result
+    const { capture, result } = Capture.record(slotTable ? [...inputs, slotTable] : inputs, step)
+    this.#repeated = { rows, table, ops: capture }
+    return result
   }
 
   #forget(): void {

@@ -26,8 +26,8 @@ interface Addon {
   start(makeError: (code: number, message: string, call: number) => DuoformerError): Float64Array
   enqueue(op: number): void
   record(device: number): void
-  recorded(device: number, inputs: readonly number[] | null): number
-  replay(capture: number, values: Int32Array): void
+  recorded(device: number, inputs: readonly number[] | null, result: number): number
+  replay(capture: number, values: Int32Array): number
   closeCapture(capture: number): void
   upload(dtype: number, shape: readonly number[], bytes: Uint8Array | null, host: boolean, device: number): number
   view(handle: number, rank: number): number

@@ -195,3 +195,674 @@ export const schema: readonly OpSchema[] = [
   {"name":"boostTokens","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"rows","dims":"K","kind":"int32"},{"name":"tokens","dims":"K","kind":"int32"},{"name":"factors","dims":"K","kind":"float32"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":true},
   {"name":"replaceNonFinite","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[],"outputs":[{"name":"scores"}],"cpu":true,"cuda":true},
 ]
+
+/** How arguments get to the addon, each to its place, and results back, one after the other. */
+export interface Binder<T> {
+  tensor(op: string, name: string, value: T, at: number): void
+  optional(op: string, name: string, value: T | null, at: number): void
+  /** @returns the place behind the list. */
+  list(op: string, name: string, values: readonly T[], at: number): number
+  number(op: string, name: string, value: number | undefined, at: number, fallback: number | null): void
+  flag(op: string, name: string, value: boolean | undefined, at: number, fallback: number | null): void
+  choice(op: string, name: string, value: string | undefined, at: number, fallback: number | null, choices: readonly string[]): void
+  enqueue(index: number): void
+  output(): T | null
+  updated(tensors: T | readonly T[] | null): void
+}
+
+const binaryOp = ['add', 'sub', 'mul', 'div']
+const castDtype = ['float32', 'float16', 'bfloat16', 'int32', 'uint8', 'int8']
+const reduceKind = ['sum', 'mean', 'max']
+const unaryKind = ['neg', 'abs', 'square', 'sqrt', 'rsqrt', 'exp', 'log', 'tanh', 'sigmoid', 'relu', 'geluErf', 'geluTanh', 'silu']
+const unaryBwdKind = ['neg', 'abs', 'square', 'sqrt', 'rsqrt', 'exp', 'log', 'tanh', 'sigmoid', 'relu', 'geluErf', 'geluTanh', 'silu']
+const gatedKind = ['relu', 'geluErf', 'geluTanh', 'silu']
+const gatedBwdKind = ['relu', 'geluErf', 'geluTanh', 'silu']
+const gemmAct = ['none', 'relu', 'geluErf', 'geluTanh', 'silu']
+const gemmEpilogueBwdAct = ['none', 'relu', 'geluErf', 'geluTanh', 'silu']
+const crossEntropyFwdSmoothing = ['uniform', 't5x']
+const crossEntropyFwdReduction = ['mean', 'sum', 'none', 'weighted']
+const crossEntropyBwdSmoothing = ['uniform', 't5x']
+const crossEntropyBwdReduction = ['mean', 'sum', 'none', 'weighted']
+const linearCrossEntropySmoothing = ['uniform', 't5x']
+const linearCrossEntropyReduction = ['mean', 'sum', 'none', 'weighted']
+const bceWithLogitsReduction = ['mean', 'sum', 'none']
+const adafactorFactoring = ['lastTwo', 'largestTwo']
+const clipByGlobalNormStyle = ['torch', 'tf']
+const warpLogitsRule = ['temperature', 'topK', 'topP', 'minP', 'typical', 'epsilon', 'eta', 'topH']
+
+/** A function for each op, so that the engine compiles each for what it is called with. */
+export function bindOps<T>({ tensor, optional, list, number, flag, choice, enqueue, output, updated }: Binder<T>): NativeOps<T> {
+  return {
+    attentionFwd(q, k, v, cuSeqlensQ, cuSeqlensK, positionsQ, positionsK, biasTable, biasDense, attrs) {
+      tensor('attentionFwd', 'q', q, 0)
+      tensor('attentionFwd', 'k', k, 1)
+      tensor('attentionFwd', 'v', v, 2)
+      tensor('attentionFwd', 'cuSeqlensQ', cuSeqlensQ, 3)
+      tensor('attentionFwd', 'cuSeqlensK', cuSeqlensK, 4)
+      optional('attentionFwd', 'positionsQ', positionsQ, 5)
+      optional('attentionFwd', 'positionsK', positionsK, 6)
+      optional('attentionFwd', 'biasTable', biasTable, 7)
+      optional('attentionFwd', 'biasDense', biasDense, 8)
+      number('attentionFwd', 'scale', attrs?.scale, 9, 1)
+      flag('attentionFwd', 'causal', attrs?.causal, 10, 0)
+      flag('attentionFwd', 'bidirectional', attrs?.bidirectional, 11, 1)
+      number('attentionFwd', 'maxDistance', attrs?.maxDistance, 12, 128)
+      number('attentionFwd', 'dropoutP', attrs?.dropoutP, 13, 0)
+      number('attentionFwd', 'seed', attrs?.seed, 14, 0)
+      number('attentionFwd', 'site', attrs?.site, 15, 0)
+      number('attentionFwd', 'step', attrs?.step, 16, 0)
+      enqueue(0)
+      return { o: output() as T, lse: output() as T }
+    },
+    attentionBwd(q, k, v, cuSeqlensQ, cuSeqlensK, positionsQ, positionsK, biasTable, biasDense, o, lse, dO, attrs) {
+      tensor('attentionBwd', 'q', q, 0)
+      tensor('attentionBwd', 'k', k, 1)
+      tensor('attentionBwd', 'v', v, 2)
+      tensor('attentionBwd', 'cuSeqlensQ', cuSeqlensQ, 3)
+      tensor('attentionBwd', 'cuSeqlensK', cuSeqlensK, 4)
+      optional('attentionBwd', 'positionsQ', positionsQ, 5)
+      optional('attentionBwd', 'positionsK', positionsK, 6)
+      optional('attentionBwd', 'biasTable', biasTable, 7)
+      optional('attentionBwd', 'biasDense', biasDense, 8)
+      tensor('attentionBwd', 'o', o, 9)
+      tensor('attentionBwd', 'lse', lse, 10)
+      tensor('attentionBwd', 'dO', dO, 11)
+      number('attentionBwd', 'scale', attrs?.scale, 12, 1)
+      flag('attentionBwd', 'causal', attrs?.causal, 13, 0)
+      flag('attentionBwd', 'bidirectional', attrs?.bidirectional, 14, 1)
+      number('attentionBwd', 'maxDistance', attrs?.maxDistance, 15, 128)
+      number('attentionBwd', 'dropoutP', attrs?.dropoutP, 16, 0)
+      number('attentionBwd', 'seed', attrs?.seed, 17, 0)
+      number('attentionBwd', 'site', attrs?.site, 18, 0)
+      number('attentionBwd', 'step', attrs?.step, 19, 0)
+      flag('attentionBwd', 'wantTable', attrs?.wantTable, 20, 0)
+      flag('attentionBwd', 'wantDense', attrs?.wantDense, 21, 0)
+      enqueue(1)
+      return { dQ: output() as T, dK: output() as T, dV: output() as T, dBiasTable: output(), dBiasDense: output() }
+    },
+    kvCacheAppend(cacheK, cacheV, k, v, cuSeqlens, slots, lengths) {
+      tensor('kvCacheAppend', 'cacheK', cacheK, 0)
+      tensor('kvCacheAppend', 'cacheV', cacheV, 1)
+      tensor('kvCacheAppend', 'k', k, 2)
+      tensor('kvCacheAppend', 'v', v, 3)
+      tensor('kvCacheAppend', 'cuSeqlens', cuSeqlens, 4)
+      tensor('kvCacheAppend', 'slots', slots, 5)
+      tensor('kvCacheAppend', 'lengths', lengths, 6)
+      enqueue(2)
+      updated(cacheK)
+      updated(cacheV)
+    },
+    attentionDecode(q, cacheK, cacheV, cuSeqlens, slots, lengths, slotTable, biasTable, attrs) {
+      tensor('attentionDecode', 'q', q, 0)
+      tensor('attentionDecode', 'cacheK', cacheK, 1)
+      tensor('attentionDecode', 'cacheV', cacheV, 2)
+      tensor('attentionDecode', 'cuSeqlens', cuSeqlens, 3)
+      tensor('attentionDecode', 'slots', slots, 4)
+      tensor('attentionDecode', 'lengths', lengths, 5)
+      optional('attentionDecode', 'slotTable', slotTable, 6)
+      optional('attentionDecode', 'biasTable', biasTable, 7)
+      number('attentionDecode', 'scale', attrs?.scale, 8, 1)
+      flag('attentionDecode', 'causal', attrs?.causal, 9, 0)
+      flag('attentionDecode', 'bidirectional', attrs?.bidirectional, 10, 1)
+      number('attentionDecode', 'maxDistance', attrs?.maxDistance, 11, 128)
+      enqueue(3)
+      return output() as T
+    },
+    binary(a, b, attrs) {
+      tensor('binary', 'a', a, 0)
+      tensor('binary', 'b', b, 1)
+      choice('binary', 'op', attrs.op, 2, null, binaryOp)
+      enqueue(4)
+      return output() as T
+    },
+    affine(x, attrs) {
+      tensor('affine', 'x', x, 0)
+      number('affine', 'scale', attrs?.scale, 1, 1)
+      number('affine', 'shift', attrs?.shift, 2, 0)
+      enqueue(5)
+      return output() as T
+    },
+    fill(x, attrs) {
+      tensor('fill', 'x', x, 0)
+      number('fill', 'value', attrs.value, 1, null)
+      enqueue(6)
+      updated(x)
+    },
+    accumulate(x, y) {
+      tensor('accumulate', 'x', x, 0)
+      tensor('accumulate', 'y', y, 1)
+      enqueue(7)
+      updated(x)
+    },
+    scale(x, factor) {
+      tensor('scale', 'x', x, 0)
+      tensor('scale', 'factor', factor, 1)
+      enqueue(8)
+      updated(x)
+    },
+    cast(x, attrs) {
+      tensor('cast', 'x', x, 0)
+      choice('cast', 'dtype', attrs.dtype, 1, null, castDtype)
+      enqueue(9)
+      return output() as T
+    },
+    reduce(x, attrs) {
+      tensor('reduce', 'x', x, 0)
+      choice('reduce', 'kind', attrs.kind, 1, null, reduceKind)
+      number('reduce', 'axes', attrs.axes, 2, null)
+      flag('reduce', 'keepDims', attrs.keepDims, 3, 0)
+      enqueue(10)
+      return output() as T
+    },
+    maxBwd(x, y, dY, attrs) {
+      tensor('maxBwd', 'x', x, 0)
+      tensor('maxBwd', 'y', y, 1)
+      tensor('maxBwd', 'dY', dY, 2)
+      number('maxBwd', 'axes', attrs.axes, 3, null)
+      enqueue(11)
+      return output() as T
+    },
+    unary(x, attrs) {
+      tensor('unary', 'x', x, 0)
+      choice('unary', 'kind', attrs.kind, 1, null, unaryKind)
+      enqueue(12)
+      return output() as T
+    },
+    unaryBwd(at, dY, attrs) {
+      tensor('unaryBwd', 'at', at, 0)
+      tensor('unaryBwd', 'dY', dY, 1)
+      choice('unaryBwd', 'kind', attrs.kind, 2, null, unaryBwdKind)
+      enqueue(13)
+      return output() as T
+    },
+    gated(gate, linear, attrs) {
+      tensor('gated', 'gate', gate, 0)
+      tensor('gated', 'linear', linear, 1)
+      choice('gated', 'kind', attrs.kind, 2, null, gatedKind)
+      enqueue(14)
+      return output() as T
+    },
+    gatedBwd(gate, linear, dY, attrs) {
+      tensor('gatedBwd', 'gate', gate, 0)
+      tensor('gatedBwd', 'linear', linear, 1)
+      tensor('gatedBwd', 'dY', dY, 2)
+      choice('gatedBwd', 'kind', attrs.kind, 3, null, gatedBwdKind)
+      enqueue(15)
+      return { dGate: output() as T, dLinear: output() as T }
+    },
+    dropout(x, attrs) {
+      tensor('dropout', 'x', x, 0)
+      number('dropout', 'dropoutP', attrs?.dropoutP, 1, 0)
+      number('dropout', 'seed', attrs?.seed, 2, 0)
+      number('dropout', 'site', attrs?.site, 3, 0)
+      number('dropout', 'step', attrs?.step, 4, 0)
+      enqueue(16)
+      return output() as T
+    },
+    gemm(a, b, packedB, c, bias, gate, residual, attrs) {
+      tensor('gemm', 'a', a, 0)
+      optional('gemm', 'b', b, 1)
+      optional('gemm', 'packedB', packedB, 2)
+      optional('gemm', 'c', c, 3)
+      optional('gemm', 'bias', bias, 4)
+      optional('gemm', 'gate', gate, 5)
+      optional('gemm', 'residual', residual, 6)
+      number('gemm', 'alpha', attrs?.alpha, 7, 1)
+      number('gemm', 'beta', attrs?.beta, 8, 1)
+      number('gemm', 'n', attrs?.n, 9, 0)
+      flag('gemm', 'saveZ', attrs?.saveZ, 10, 0)
+      choice('gemm', 'act', attrs?.act, 11, 0, gemmAct)
+      number('gemm', 'dropoutP', attrs?.dropoutP, 12, 0)
+      number('gemm', 'seed', attrs?.seed, 13, 0)
+      number('gemm', 'site', attrs?.site, 14, 0)
+      number('gemm', 'step', attrs?.step, 15, 0)
+      enqueue(17)
+      return { y: output() as T, z: output() }
+    },
+    gemmPack(b) {
+      tensor('gemmPack', 'b', b, 0)
+      enqueue(18)
+      return output() as T
+    },
+    gemmEpilogueBwd(dy, z, gate, attrs) {
+      tensor('gemmEpilogueBwd', 'dy', dy, 0)
+      optional('gemmEpilogueBwd', 'z', z, 1)
+      optional('gemmEpilogueBwd', 'gate', gate, 2)
+      flag('gemmEpilogueBwd', 'biasGrad', attrs?.biasGrad, 3, 0)
+      choice('gemmEpilogueBwd', 'act', attrs?.act, 4, 0, gemmEpilogueBwdAct)
+      number('gemmEpilogueBwd', 'dropoutP', attrs?.dropoutP, 5, 0)
+      number('gemmEpilogueBwd', 'seed', attrs?.seed, 6, 0)
+      number('gemmEpilogueBwd', 'site', attrs?.site, 7, 0)
+      number('gemmEpilogueBwd', 'step', attrs?.step, 8, 0)
+      enqueue(19)
+      return { dz: output(), dGate: output(), dBias: output() }
+    },
+    linearArgmax(x, weight, codes, scales, bounds, banned) {
+      tensor('linearArgmax', 'x', x, 0)
+      tensor('linearArgmax', 'weight', weight, 1)
+      tensor('linearArgmax', 'codes', codes, 2)
+      tensor('linearArgmax', 'scales', scales, 3)
+      tensor('linearArgmax', 'bounds', bounds, 4)
+      optional('linearArgmax', 'banned', banned, 5)
+      enqueue(20)
+      return output() as T
+    },
+    screenWeight(weight) {
+      tensor('screenWeight', 'weight', weight, 0)
+      enqueue(21)
+      return { codes: output() as T, scales: output() as T, bounds: output() as T }
+    },
+    sparseLinear(x, b, residual) {
+      tensor('sparseLinear', 'x', x, 0)
+      tensor('sparseLinear', 'b', b, 1)
+      optional('sparseLinear', 'residual', residual, 2)
+      enqueue(22)
+      return output() as T
+    },
+    crossEntropyFwd(logits, labels, weights, attrs) {
+      tensor('crossEntropyFwd', 'logits', logits, 0)
+      tensor('crossEntropyFwd', 'labels', labels, 1)
+      optional('crossEntropyFwd', 'weights', weights, 2)
+      number('crossEntropyFwd', 'ignoreIndex', attrs?.ignoreIndex, 3, -100)
+      number('crossEntropyFwd', 'labelSmoothing', attrs?.labelSmoothing, 4, 0)
+      choice('crossEntropyFwd', 'smoothing', attrs?.smoothing, 5, 0, crossEntropyFwdSmoothing)
+      number('crossEntropyFwd', 'zLoss', attrs?.zLoss, 6, 0)
+      choice('crossEntropyFwd', 'reduction', attrs?.reduction, 7, 0, crossEntropyFwdReduction)
+      enqueue(23)
+      return { loss: output() as T, lse: output() as T, scale: output() as T }
+    },
+    crossEntropyBwd(logits, labels, weights, lse, scale, dLoss, attrs) {
+      tensor('crossEntropyBwd', 'logits', logits, 0)
+      tensor('crossEntropyBwd', 'labels', labels, 1)
+      optional('crossEntropyBwd', 'weights', weights, 2)
+      tensor('crossEntropyBwd', 'lse', lse, 3)
+      tensor('crossEntropyBwd', 'scale', scale, 4)
+      tensor('crossEntropyBwd', 'dLoss', dLoss, 5)
+      number('crossEntropyBwd', 'ignoreIndex', attrs?.ignoreIndex, 6, -100)
+      number('crossEntropyBwd', 'labelSmoothing', attrs?.labelSmoothing, 7, 0)
+      choice('crossEntropyBwd', 'smoothing', attrs?.smoothing, 8, 0, crossEntropyBwdSmoothing)
+      number('crossEntropyBwd', 'zLoss', attrs?.zLoss, 9, 0)
+      choice('crossEntropyBwd', 'reduction', attrs?.reduction, 10, 0, crossEntropyBwdReduction)
+      enqueue(24)
+      return output() as T
+    },
+    linearCrossEntropy(x, weight, bias, labels, weights, dLoss, attrs) {
+      tensor('linearCrossEntropy', 'x', x, 0)
+      tensor('linearCrossEntropy', 'weight', weight, 1)
+      optional('linearCrossEntropy', 'bias', bias, 2)
+      tensor('linearCrossEntropy', 'labels', labels, 3)
+      optional('linearCrossEntropy', 'weights', weights, 4)
+      optional('linearCrossEntropy', 'dLoss', dLoss, 5)
+      number('linearCrossEntropy', 'ignoreIndex', attrs?.ignoreIndex, 6, -100)
+      number('linearCrossEntropy', 'labelSmoothing', attrs?.labelSmoothing, 7, 0)
+      choice('linearCrossEntropy', 'smoothing', attrs?.smoothing, 8, 0, linearCrossEntropySmoothing)
+      number('linearCrossEntropy', 'zLoss', attrs?.zLoss, 9, 0)
+      choice('linearCrossEntropy', 'reduction', attrs?.reduction, 10, 0, linearCrossEntropyReduction)
+      flag('linearCrossEntropy', 'gradX', attrs?.gradX, 11, 0)
+      flag('linearCrossEntropy', 'gradWeight', attrs?.gradWeight, 12, 0)
+      flag('linearCrossEntropy', 'gradBias', attrs?.gradBias, 13, 0)
+      enqueue(25)
+      return { loss: output() as T, dX: output(), dWeight: output(), dBias: output() }
+    },
+    bceWithLogits(logits, targets, mask, attrs) {
+      tensor('bceWithLogits', 'logits', logits, 0)
+      tensor('bceWithLogits', 'targets', targets, 1)
+      optional('bceWithLogits', 'mask', mask, 2)
+      choice('bceWithLogits', 'reduction', attrs?.reduction, 3, 0, bceWithLogitsReduction)
+      flag('bceWithLogits', 'gradient', attrs?.gradient, 4, 0)
+      enqueue(26)
+      return { loss: output() as T, dLogits: output() }
+    },
+    rtdLoss(logits, isReplaced, mask, attrs) {
+      tensor('rtdLoss', 'logits', logits, 0)
+      tensor('rtdLoss', 'isReplaced', isReplaced, 1)
+      optional('rtdLoss', 'mask', mask, 2)
+      flag('rtdLoss', 'gradient', attrs?.gradient, 3, 0)
+      enqueue(27)
+      return { loss: output() as T, dLogits: output() }
+    },
+    replaceTokens(logits, originalIds, maskedPositions, attrs) {
+      tensor('replaceTokens', 'logits', logits, 0)
+      tensor('replaceTokens', 'originalIds', originalIds, 1)
+      tensor('replaceTokens', 'maskedPositions', maskedPositions, 2)
+      number('replaceTokens', 'temperature', attrs.temperature, 3, 1)
+      flag('replaceTokens', 'disallowCorrect', attrs.disallowCorrect, 4, 0)
+      number('replaceTokens', 'seed', attrs.seed, 5, null)
+      number('replaceTokens', 'site', attrs.site, 6, 0)
+      number('replaceTokens', 'step', attrs.step, 7, 0)
+      enqueue(28)
+      return { corruptedIds: output() as T, isReplaced: output() as T, sampledIds: output() as T }
+    },
+    generatorObjective(x, weight, bias, originalIds, maskedPositions, weights, attrs) {
+      tensor('generatorObjective', 'x', x, 0)
+      tensor('generatorObjective', 'weight', weight, 1)
+      optional('generatorObjective', 'bias', bias, 2)
+      tensor('generatorObjective', 'originalIds', originalIds, 3)
+      tensor('generatorObjective', 'maskedPositions', maskedPositions, 4)
+      optional('generatorObjective', 'weights', weights, 5)
+      number('generatorObjective', 'temperature', attrs.temperature, 6, 1)
+      flag('generatorObjective', 'disallowCorrect', attrs.disallowCorrect, 7, 0)
+      number('generatorObjective', 'seed', attrs.seed, 8, null)
+      number('generatorObjective', 'site', attrs.site, 9, 0)
+      number('generatorObjective', 'step', attrs.step, 10, 0)
+      flag('generatorObjective', 'gradX', attrs.gradX, 11, 0)
+      flag('generatorObjective', 'gradWeight', attrs.gradWeight, 12, 0)
+      flag('generatorObjective', 'gradBias', attrs.gradBias, 13, 0)
+      enqueue(29)
+      return { loss: output() as T, corruptedIds: output() as T, isReplaced: output() as T, sampledIds: output() as T, dX: output(), dWeight: output(), dBias: output() }
+    },
+    sgd(params, grads, velocities, shadows, norm, skipped, attrs) {
+      let at = 0
+      at = list('sgd', 'params', params, at)
+      at = list('sgd', 'grads', grads, at)
+      at = list('sgd', 'velocities', velocities, at)
+      at = list('sgd', 'shadows', shadows, at)
+      optional('sgd', 'norm', norm, at++)
+      optional('sgd', 'skipped', skipped, at++)
+      number('sgd', 'lr', attrs.lr, at++, null)
+      number('sgd', 'step', attrs.step, at++, null)
+      number('sgd', 'weightDecay', attrs.weightDecay, at++, 0)
+      number('sgd', 'momentum', attrs.momentum, at++, 0)
+      flag('sgd', 'nesterov', attrs.nesterov, at++, 0)
+      flag('sgd', 'countSkip', attrs.countSkip, at++, 1)
+      enqueue(30)
+      updated(params)
+      updated(velocities)
+      updated(shadows)
+      updated(skipped)
+    },
+    adagrad(params, grads, sums, shadows, norm, skipped, attrs) {
+      let at = 0
+      at = list('adagrad', 'params', params, at)
+      at = list('adagrad', 'grads', grads, at)
+      at = list('adagrad', 'sums', sums, at)
+      at = list('adagrad', 'shadows', shadows, at)
+      optional('adagrad', 'norm', norm, at++)
+      optional('adagrad', 'skipped', skipped, at++)
+      number('adagrad', 'lr', attrs.lr, at++, null)
+      number('adagrad', 'step', attrs.step, at++, null)
+      number('adagrad', 'weightDecay', attrs.weightDecay, at++, 0)
+      number('adagrad', 'lrDecay', attrs.lrDecay, at++, 0)
+      number('adagrad', 'eps', attrs.eps, at++, 1e-10)
+      flag('adagrad', 'countSkip', attrs.countSkip, at++, 1)
+      enqueue(31)
+      updated(params)
+      updated(sums)
+      updated(shadows)
+      updated(skipped)
+    },
+    adamw(params, grads, means, squares, shadows, norm, skipped, attrs) {
+      let at = 0
+      at = list('adamw', 'params', params, at)
+      at = list('adamw', 'grads', grads, at)
+      at = list('adamw', 'means', means, at)
+      at = list('adamw', 'squares', squares, at)
+      at = list('adamw', 'shadows', shadows, at)
+      optional('adamw', 'norm', norm, at++)
+      optional('adamw', 'skipped', skipped, at++)
+      number('adamw', 'lr', attrs.lr, at++, null)
+      number('adamw', 'step', attrs.step, at++, null)
+      number('adamw', 'weightDecay', attrs.weightDecay, at++, 0)
+      number('adamw', 'beta1', attrs.beta1, at++, 0.9)
+      number('adamw', 'beta2', attrs.beta2, at++, 0.999)
+      number('adamw', 'eps', attrs.eps, at++, 1e-8)
+      flag('adamw', 'biasCorrection', attrs.biasCorrection, at++, 1)
+      flag('adamw', 'rmsScale', attrs.rmsScale, at++, 0)
+      flag('adamw', 'countSkip', attrs.countSkip, at++, 1)
+      enqueue(32)
+      updated(params)
+      updated(means)
+      updated(squares)
+      updated(shadows)
+      updated(skipped)
+    },
+    adafactor(params, grads, rows, columns, squares, means, shadows, norm, skipped, attrs) {
+      let at = 0
+      at = list('adafactor', 'params', params, at)
+      at = list('adafactor', 'grads', grads, at)
+      at = list('adafactor', 'rows', rows, at)
+      at = list('adafactor', 'columns', columns, at)
+      at = list('adafactor', 'squares', squares, at)
+      at = list('adafactor', 'means', means, at)
+      at = list('adafactor', 'shadows', shadows, at)
+      optional('adafactor', 'norm', norm, at++)
+      optional('adafactor', 'skipped', skipped, at++)
+      number('adafactor', 'lr', attrs.lr, at++, null)
+      number('adafactor', 'step', attrs.step, at++, null)
+      number('adafactor', 'weightDecay', attrs.weightDecay, at++, 0)
+      choice('adafactor', 'factoring', attrs.factoring, at++, 0, adafactorFactoring)
+      number('adafactor', 'minDimSizeToFactor', attrs.minDimSizeToFactor, at++, 0)
+      flag('adafactor', 'relativeStep', attrs.relativeStep, at++, 0)
+      flag('adafactor', 'warmupInit', attrs.warmupInit, at++, 0)
+      flag('adafactor', 'scaleParameter', attrs.scaleParameter, at++, 1)
+      number('adafactor', 'decayRate', attrs.decayRate, at++, -0.8)
+      number('adafactor', 'eps1', attrs.eps1, at++, 1e-30)
+      number('adafactor', 'eps2', attrs.eps2, at++, 0.001)
+      number('adafactor', 'clipThreshold', attrs.clipThreshold, at++, 1)
+      number('adafactor', 'beta1', attrs.beta1, at++, 0)
+      flag('adafactor', 'countSkip', attrs.countSkip, at++, 1)
+      enqueue(33)
+      updated(params)
+      updated(rows)
+      updated(columns)
+      updated(squares)
+      updated(means)
+      updated(shadows)
+      updated(skipped)
+    },
+    globalNorm(grads) {
+      let at = 0
+      at = list('globalNorm', 'grads', grads, at)
+      enqueue(34)
+      return output() as T
+    },
+    clipByGlobalNorm(grads, norm, attrs) {
+      let at = 0
+      at = list('clipByGlobalNorm', 'grads', grads, at)
+      tensor('clipByGlobalNorm', 'norm', norm, at++)
+      number('clipByGlobalNorm', 'maxNorm', attrs.maxNorm, at++, null)
+      choice('clipByGlobalNorm', 'style', attrs.style, at++, 0, clipByGlobalNormStyle)
+      enqueue(35)
+      updated(grads)
+    },
+    rmsNorm(x, residual, weight, attrs) {
+      tensor('rmsNorm', 'x', x, 0)
+      optional('rmsNorm', 'residual', residual, 1)
+      tensor('rmsNorm', 'weight', weight, 2)
+      number('rmsNorm', 'eps', attrs.eps, 3, null)
+      number('rmsNorm', 'dropoutP', attrs.dropoutP, 4, 0)
+      number('rmsNorm', 'seed', attrs.seed, 5, 0)
+      number('rmsNorm', 'site', attrs.site, 6, 0)
+      number('rmsNorm', 'step', attrs.step, 7, 0)
+      enqueue(36)
+      return { y: output() as T, h: output(), rstd: output() as T }
+    },
+    rmsNormBwd(h, weight, rstd, dY, dHOut, attrs) {
+      tensor('rmsNormBwd', 'h', h, 0)
+      tensor('rmsNormBwd', 'weight', weight, 1)
+      tensor('rmsNormBwd', 'rstd', rstd, 2)
+      tensor('rmsNormBwd', 'dY', dY, 3)
+      optional('rmsNormBwd', 'dHOut', dHOut, 4)
+      number('rmsNormBwd', 'dropoutP', attrs?.dropoutP, 5, 0)
+      number('rmsNormBwd', 'seed', attrs?.seed, 6, 0)
+      number('rmsNormBwd', 'site', attrs?.site, 7, 0)
+      number('rmsNormBwd', 'step', attrs?.step, 8, 0)
+      enqueue(37)
+      return { dH: output() as T, dX: output(), dWeight: output() as T }
+    },
+    layerNorm(x, residual, weight, bias, attrs) {
+      tensor('layerNorm', 'x', x, 0)
+      optional('layerNorm', 'residual', residual, 1)
+      tensor('layerNorm', 'weight', weight, 2)
+      tensor('layerNorm', 'bias', bias, 3)
+      number('layerNorm', 'eps', attrs.eps, 4, null)
+      number('layerNorm', 'dropoutP', attrs.dropoutP, 5, 0)
+      number('layerNorm', 'seed', attrs.seed, 6, 0)
+      number('layerNorm', 'site', attrs.site, 7, 0)
+      number('layerNorm', 'step', attrs.step, 8, 0)
+      enqueue(38)
+      return { y: output() as T, h: output(), mean: output() as T, rstd: output() as T }
+    },
+    layerNormBwd(h, weight, mean, rstd, dY, dHOut, attrs) {
+      tensor('layerNormBwd', 'h', h, 0)
+      tensor('layerNormBwd', 'weight', weight, 1)
+      tensor('layerNormBwd', 'mean', mean, 2)
+      tensor('layerNormBwd', 'rstd', rstd, 3)
+      tensor('layerNormBwd', 'dY', dY, 4)
+      optional('layerNormBwd', 'dHOut', dHOut, 5)
+      number('layerNormBwd', 'dropoutP', attrs?.dropoutP, 6, 0)
+      number('layerNormBwd', 'seed', attrs?.seed, 7, 0)
+      number('layerNormBwd', 'site', attrs?.site, 8, 0)
+      number('layerNormBwd', 'step', attrs?.step, 9, 0)
+      enqueue(39)
+      return { dH: output() as T, dX: output(), dWeight: output() as T, dBias: output() as T }
+    },
+    softmax(x, attrs) {
+      tensor('softmax', 'x', x, 0)
+      flag('softmax', 'log', attrs?.log, 1, 0)
+      enqueue(40)
+      return output() as T
+    },
+    softmaxBwd(y, dY, attrs) {
+      tensor('softmaxBwd', 'y', y, 0)
+      tensor('softmaxBwd', 'dY', dY, 1)
+      flag('softmaxBwd', 'log', attrs?.log, 2, 0)
+      enqueue(41)
+      return output() as T
+    },
+    embedding(tables, ids) {
+      let at = 0
+      at = list('embedding', 'tables', tables, at)
+      at = list('embedding', 'ids', ids, at)
+      enqueue(42)
+      return output() as T
+    },
+    gatherRows(x, ids) {
+      tensor('gatherRows', 'x', x, 0)
+      tensor('gatherRows', 'ids', ids, 1)
+      enqueue(43)
+      return output() as T
+    },
+    scatterRows(x, ids, attrs) {
+      tensor('scatterRows', 'x', x, 0)
+      tensor('scatterRows', 'ids', ids, 1)
+      number('scatterRows', 'rows', attrs.rows, 2, null)
+      number('scatterRows', 'skip', attrs.skip, 3, -1)
+      enqueue(44)
+      return output() as T
+    },
+    concat(x, attrs) {
+      let at = 0
+      at = list('concat', 'x', x, at)
+      number('concat', 'axis', attrs.axis, at++, null)
+      enqueue(45)
+      return output() as T
+    },
+    argmax(logits) {
+      tensor('argmax', 'logits', logits, 0)
+      enqueue(46)
+      return output() as T
+    },
+    topK(logits, attrs) {
+      tensor('topK', 'logits', logits, 0)
+      number('topK', 'k', attrs.k, 1, null)
+      enqueue(47)
+      return { values: output() as T, ids: output() as T }
+    },
+    sampleCategorical(logits, streams, attrs) {
+      tensor('sampleCategorical', 'logits', logits, 0)
+      optional('sampleCategorical', 'streams', streams, 1)
+      number('sampleCategorical', 'seed', attrs.seed, 2, null)
+      number('sampleCategorical', 'site', attrs.site, 3, 0)
+      number('sampleCategorical', 'step', attrs.step, 4, 0)
+      enqueue(48)
+      return output() as T
+    },
+    beamCandidates(logits, beamScores, attrs) {
+      tensor('beamCandidates', 'logits', logits, 0)
+      tensor('beamCandidates', 'beamScores', beamScores, 1)
+      number('beamCandidates', 'k', attrs.k, 2, null)
+      enqueue(49)
+      return { scores: output() as T, parents: output() as T, tokens: output() as T }
+    },
+    sampleCandidates(logits, beamScores, streams, attrs) {
+      tensor('sampleCandidates', 'logits', logits, 0)
+      tensor('sampleCandidates', 'beamScores', beamScores, 1)
+      optional('sampleCandidates', 'streams', streams, 2)
+      number('sampleCandidates', 'k', attrs.k, 3, null)
+      number('sampleCandidates', 'seed', attrs.seed, 4, null)
+      number('sampleCandidates', 'site', attrs.site, 5, 0)
+      number('sampleCandidates', 'step', attrs.step, 6, 0)
+      enqueue(50)
+      return { scores: output() as T, parents: output() as T, tokens: output() as T }
+    },
+    warpLogits(logits, attrs) {
+      tensor('warpLogits', 'logits', logits, 0)
+      choice('warpLogits', 'rule', attrs.rule, 1, null, warpLogitsRule)
+      number('warpLogits', 'value', attrs.value, 2, null)
+      number('warpLogits', 'minTokensToKeep', attrs.minTokensToKeep, 3, 1)
+      enqueue(51)
+      return output() as T
+    },
+    penalizeRepetition(logits, ids, lengths, attrs) {
+      tensor('penalizeRepetition', 'logits', logits, 0)
+      tensor('penalizeRepetition', 'ids', ids, 1)
+      optional('penalizeRepetition', 'lengths', lengths, 2)
+      number('penalizeRepetition', 'penalty', attrs.penalty, 3, null)
+      enqueue(52)
+      return output() as T
+    },
+    banRepeatedNgrams(logits, ids, lengths, sources, sourceLengths, attrs) {
+      tensor('banRepeatedNgrams', 'logits', logits, 0)
+      tensor('banRepeatedNgrams', 'ids', ids, 1)
+      optional('banRepeatedNgrams', 'lengths', lengths, 2)
+      optional('banRepeatedNgrams', 'sources', sources, 3)
+      optional('banRepeatedNgrams', 'sourceLengths', sourceLengths, 4)
+      number('banRepeatedNgrams', 'n', attrs.n, 5, null)
+      enqueue(53)
+      return output() as T
+    },
+    banTokens(logits, tokens) {
+      tensor('banTokens', 'logits', logits, 0)
+      tensor('banTokens', 'tokens', tokens, 1)
+      enqueue(54)
+      return output() as T
+    },
+    biasTokens(logits, rows, tokens, bias) {
+      tensor('biasTokens', 'logits', logits, 0)
+      tensor('biasTokens', 'rows', rows, 1)
+      tensor('biasTokens', 'tokens', tokens, 2)
+      tensor('biasTokens', 'bias', bias, 3)
+      enqueue(55)
+      return output() as T
+    },
+    allowTokens(logits, rows, tokens, attrs) {
+      tensor('allowTokens', 'logits', logits, 0)
+      tensor('allowTokens', 'rows', rows, 1)
+      tensor('allowTokens', 'tokens', tokens, 2)
+      number('allowTokens', 'group', attrs?.group, 3, 1)
+      enqueue(56)
+      return output() as T
+    },
+    forceTokens(logits, rows, tokens) {
+      tensor('forceTokens', 'logits', logits, 0)
+      tensor('forceTokens', 'rows', rows, 1)
+      tensor('forceTokens', 'tokens', tokens, 2)
+      enqueue(57)
+      return output() as T
+    },
+    boostTokens(logits, rows, tokens, factors) {
+      tensor('boostTokens', 'logits', logits, 0)
+      tensor('boostTokens', 'rows', rows, 1)
+      tensor('boostTokens', 'tokens', tokens, 2)
+      tensor('boostTokens', 'factors', factors, 3)
+      enqueue(58)
+      return output() as T
+    },
+    replaceNonFinite(logits) {
+      tensor('replaceNonFinite', 'logits', logits, 0)
+      enqueue(59)
+      return output() as T
+    },
+  }
+}

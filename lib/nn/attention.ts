@@ -74,6 +74,9 @@ class AttentionCore {
   attend(q: Tensor, keys: KeysAndValues, attending: AttentionRows, context: AttentionContext): Tensor {
     const { scale } = this.#config
     const { pass, causal = false, bias = null } = context
+    // A mask that all queries share drops whole values, of which there is a copy by then.
+    const drops = this.#weightDropout.broadcast === 'none'
+    const { dropoutP, seed, site, step } = this.#weightDropout.options(pass)
     const result = ops.attention(q, keys.k, this.#droppedValues(keys.v, pass), {
       cuSeqlens: attending.cuSeqlens,
       keyCuSeqlens: attending.keyCuSeqlens,
@@ -81,12 +84,13 @@ class AttentionCore {
       keyPositions: attending.keyPositions,
       scale,
       causal,
-      ...(bias && {
-        biasTable: bias.table,
-        bidirectional: bias.rule.bidirectional,
-        maxDistance: bias.rule.maxDistance,
-      }),
-      ...(this.#weightDropout.broadcast === 'none' ? this.#weightDropout.options(pass) : {}),
+      biasTable: bias?.table ?? null,
+      bidirectional: bias?.rule.bidirectional ?? true,
+      maxDistance: bias?.rule.maxDistance ?? 128,
+      dropoutP: drops ? dropoutP : 0,
+      seed,
+      site,
+      step,
     })
     context.maps?.push(attentionMap(q, keys, { rows: context.rows, scale, causal, bias }))
     return ops.reshape(result, [result.shape[0] as number, -1])

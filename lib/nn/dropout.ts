@@ -17,6 +17,8 @@ export interface Pass {
 /** `length`: all tokens of a sequence share one mask, as in T5's own training code; `none`: each element has its own. */
 export type DropoutBroadcast = 'none' | 'length'
 
+const nothingDropped = { dropoutP: 0, seed: 0, site: 0, step: 0 }
+
 /** One place that drops. */
 export class Dropout {
   constructor(
@@ -40,7 +42,10 @@ export class Dropout {
 
   /** residual + dropout(product). */
   addTo(residual: Tensor, product: (epilogue: EpilogueOptions) => Tensor, packing: Packing, pass: Pass): Tensor {
-    if (this.broadcast === 'none') return product({ ...this.options(pass), residual })
+    if (this.broadcast === 'none') {
+      const { dropoutP, seed, site, step } = this.options(pass)
+      return product({ dropoutP, seed, site, step, residual })
+    }
     return ops.add(residual, inDType(this.forward(product({}), packing, pass), residual.dtype as ComputeDType))
   }
 
@@ -49,8 +54,8 @@ export class Dropout {
   }
 
   /** For an op that drops by itself. */
-  options({ training, seed, step }: Pass): DropoutOptions {
-    return training ? { dropoutP: this.p, seed, site: this.site, step } : {}
+  options({ training, seed, step }: Pass): Required<DropoutOptions> {
+    return training ? { dropoutP: this.p, seed, site: this.site, step } : nothingDropped
   }
 
   #perSequence(x: Tensor, packing: Packing, pass: Pass): Tensor {

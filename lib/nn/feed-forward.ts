@@ -63,7 +63,8 @@ export class FeedForward {
     const input = inDType(x, this.#compute.dtype)
     const gate = this.#gate?.forward(input) ?? null
     const hidden = this.#hiddenDropout.after(
-      (epilogue) => this.#in.forward(input, { ...epilogue, act: this.#activation, gate }),
+      ({ dropoutP = 0, seed = 0, site = 0, step = 0 }) =>
+        this.#in.forward(input, { dropoutP, seed, site, step, act: this.#activation, gate }),
       packing,
       pass,
     )

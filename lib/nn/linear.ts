@@ -44,18 +44,19 @@ export class Linear {
    * @returns (N, outputs), after what `epilogue` asks for: in the dtype of the residual, or without one in that of x.
    */
   forward(x: Tensor, epilogue: EpilogueOptions = {}): Tensor {
-    const { residual = null, ...rest } = epilogue
+    const { act = 'none', gate = null, residual = null, dropoutP = 0, seed = 0, site = 0, step = 0 } = epilogue
+    const { bias } = this
     const { dtype } = this.#compute
     const input = inDType(x, this.#overflows && dtype === 'float16' ? 'float32' : dtype)
-    const plain = (rest.act ?? 'none') === 'none' && !rest.gate && !rest.dropoutP
+    const plain = act === 'none' && !gate && dropoutP === 0
     const sparse = this.#sparseInput && residual && plain ? this.#weight.timesSparse(input, residual) : null
     if (sparse) return sparse
     const weight = this.#weight.for(input)
-    if (!residual) return inDType(ops.linear(input, weight, { ...rest, bias: this.bias }), x.dtype as Compute['dtype'])
-    if (residual.dtype === input.dtype) return ops.linear(input, weight, { ...epilogue, bias: this.bias })
     // A sum over all layers would lose what 16 bits cannot hold.
-    const product = ops.linear(input, weight, { ...rest, bias: this.bias })
-    return ops.add(residual, inDType(product, residual.dtype as Compute['dtype']))
+    const added = residual?.dtype === input.dtype ? residual : null
+    const y = ops.linear(input, weight, { bias, act, gate, residual: added, dropoutP, seed, site, step })
+    if (!residual) return inDType(y, x.dtype as Compute['dtype'])
+    return added ? y : ops.add(residual, inDType(y, residual.dtype as Compute['dtype']))
   }
 }
 

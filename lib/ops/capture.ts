@@ -1,88 +1,86 @@
 import { gradEnabled } from '../autograd/grad-mode.ts'
 import { describe, ShapeError, StateError } from '../errors.ts'
 import { addon, buffer } from '../native/load.ts'
-import { keep, scope } from '../scope.ts'
-import { Tensor } from '../tensor.ts'
+import { scope } from '../scope.ts'
+import { newContents, Tensor } from '../tensor.ts'
+
+/** @internal What was recorded, and what its ops computed on the way. */
+export interface Recorded {
+  readonly capture: Capture
+  readonly result: Tensor
+}
 
 /**
- * @internal Ops that are queued again by one call, over the same tensors: what a decoder does for each token. They run with
- * the values of some int32 tensors exchanged; nothing else may differ, and no data may be read on the way.
+ * @internal Ops that are queued again by one call: what a decoder does for each token, or an encoder for texts of one length.
+ * They run with the contents of some tensors exchanged; nothing else may differ, and no data may be read on the way.
  */
-export class Capture<T extends Tensor> implements Disposable {
-  /** What the ops compute, overwritten each time. What is queued before that reads what was there. */
-  readonly result: T
-  readonly #number: number
-  readonly #sizes: readonly number[]
+export class Capture implements Disposable {
   readonly #values: Int32Array
   #disposed = false
+
+  private constructor(
+    private readonly number: number,
+    private readonly inputs: readonly Pick<Tensor, 'size' | 'dtype'>[],
+    private readonly result: Pick<Tensor, 'shape' | 'dtype'> & { readonly device: number },
+  ) {
+    this.#values = new Int32Array(inputs.reduce((sum, { size, dtype }) => sum + (dtype === 'int32' ? size : 0), 0))
+  }
 
   /**
    * Queues the ops a first time. What they would make once and keep, such as packed weights, must be there before: it would
    * be made again each time.
    *
-   * @param inputs (…) int32, of one device; those that ops ask host copies of have them.
+   * @param inputs (…) dense, of one device; those that ops ask host copies of have them.
+   * @param ops gives a dense tensor.
    * @throws {StateError} with a tape, or inside another capture.
    */
-  constructor(
-    private readonly inputs: readonly [Tensor, ...Tensor[]],
-    ops: () => T,
-  ) {
+  static record(inputs: readonly [Tensor, ...Tensor[]], ops: () => Tensor): Recorded {
     if (gradEnabled()) throw new StateError('capture: expected no tape (use noGrad), got one')
-    this.#sizes = inputs.map(({ size }) => size)
-    this.#values = new Int32Array(this.#sizes.reduce((a, b) => a + b))
-    const { result, number } = recorded(inputs, ops)
-    this.result = result
-    this.#number = number
-    for (const input of inputs) keep(input)
+    const { device } = inputs[0].contents
+    const handles = inputs.map(({ handle }) => handle)
+    addon.record(device)
+    let result: Tensor | null = null
+    try {
+      result = scope(ops)
+      const number = addon.recorded(device, handles, result.handle)
+      const sizes = inputs.map(({ size, dtype }) => ({ size, dtype }))
+      const { shape, dtype } = result
+      return { capture: new Capture(number, sizes, { shape, dtype, device }), result }
+    } catch (error) {
+      if (result) result.dispose()
+      else addon.recorded(device, null, 0)
+      throw error
+    }
   }
 
   /**
    * Queues the ops again.
    *
-   * @param values for each of the inputs, as many as it has; or a tensor whose contents it takes when its turn comes, for an
-   *   input without a host copy.
+   * @param given for each of the inputs as many values as it has, where it is int32; or a tensor whose contents it takes when
+   *   its turn comes, where it has no host copy.
+   * @returns what they compute.
    * @throws {ShapeError} for more or fewer.
    */
-  replay(values: readonly (ArrayLike<number> | Tensor)[]): T {
+  replay(given: readonly (ArrayLike<number> | Tensor)[]): Tensor {
     let at = 0
-    for (const [i, size] of this.#sizes.entries()) {
-      const given = values[i]
-      const isTensor = given instanceof Tensor
-      const count = isTensor ? given.size : given?.length
+    for (const [i, { size, dtype }] of this.inputs.entries()) {
+      const input = given[i]
+      const isTensor = input instanceof Tensor
+      const count = isTensor ? input.size : input?.length
       if (count !== size) {
-        throw new ShapeError(`capture: expected ${size} values for input ${i}, got ${count ?? describe(given)}`)
+        throw new ShapeError(`capture: expected ${size} values for input ${i}, got ${count ?? describe(input)}`)
       }
-      if (!isTensor) this.#values.set(given as ArrayLike<number>, at)
-      buffer[i] = isTensor ? given.handle : 0
-      at += size
+      if (!isTensor && dtype === 'int32') this.#values.set(input as ArrayLike<number>, at)
+      buffer[i] = isTensor ? input.handle : 0
+      if (dtype === 'int32') at += size
     }
-    addon.replay(this.#number, this.#values)
-    return this.result
+    const { shape, dtype, device } = this.result
+    return new Tensor(addon.replay(this.number, this.#values), dtype, shape, newContents(device))
   }
 
   [Symbol.dispose](): void {
     if (this.#disposed) return
     this.#disposed = true
-    addon.closeCapture(this.#number)
-    this.result.dispose()
-    for (const input of this.inputs) input.dispose()
-  }
-}
-
-function recorded<T extends Tensor>(
-  inputs: readonly [Tensor, ...Tensor[]],
-  ops: () => T,
-): { result: T; number: number } {
-  const { device } = inputs[0].contents
-  const handles = inputs.map(({ handle }) => handle)
-  addon.record(device)
-  let result: T | null = null
-  try {
-    result = keep(scope(ops))
-    return { result, number: addon.recorded(device, handles) }
-  } catch (error) {
-    if (result) result.dispose()
-    else addon.recorded(device, null)
-    throw error
+    addon.closeCapture(this.number)
   }
 }

@@ -4,7 +4,7 @@ import { ShapeError, StateError } from '../errors.ts'
 import type { NativeOps } from '../native/schema.generated.ts'
 import { keep } from '../scope.ts'
 import { denseStrides, native, shapeText, sizeOf, Tensor } from '../tensor.ts'
-import { type DropoutOptions, dropoutAttrs } from './dropout.ts'
+import type { DropoutOptions } from './dropout.ts'
 
 /** Function at the end of a product: `geluErf` is ELECTRA's GELU, `geluTanh` T5 1.1's. */
 export type Activation = NonNullable<NonNullable<Parameters<NativeOps<Tensor>['gemm']>[7]>['act']>
@@ -166,15 +166,20 @@ const gemmOp = differentiable('gemm', {
  *   https://doi.org/10.1145/1356052.1356053
  */
 export function gemm(a: Tensor, b: Tensor | PackedWeight, options: GemmOptions = {}): Tensor {
-  const { alpha = 1, beta = 1, transposeA = false, transposeB = false, act = 'none' } = options
-  const { c = null, bias = null, gate = null, residual = null } = options
+  const { alpha = 1, beta = 1, transposeA = false, transposeB = false, c = null } = options
   if (b instanceof PackedWeight && transposeB) {
     throw new StateError('gemm: expected transposeB to be given to PackedWeight, got it together with a packed weight')
   }
-  // Spelled out, as in forward: spreading objects into objects costs more than all else that a call does in JavaScript.
-  const { dropoutP, seed, site, step } = dropoutAttrs(options)
-  const epilogue = { act, dropoutP, seed, site, step }
+  const { bias = null, gate = null, residual = null } = options
+  const epilogue = epilogueAttrs(options)
   return gemmOp(a, b, c, bias, gate, residual, { alpha, beta, transposeA, transposeB, epilogue })
+}
+
+// Spelled out, here and wherever a model passes options on: spreading objects costs more than all else that a call does in
+// JavaScript.
+function epilogueAttrs(options: EpilogueOptions): Attrs['epilogue'] {
+  const { act = 'none', dropoutP = 0, seed = 0, site = 0, step = 0 } = options
+  return { act, dropoutP, seed, site, step }
 }
 
 /**
@@ -186,7 +191,10 @@ export function gemm(a: Tensor, b: Tensor | PackedWeight, options: GemmOptions =
  * @throws {ShapeError} if shapes do not fit.
  */
 export function linear(x: Tensor, weight: Tensor | PackedWeight, options: EpilogueOptions = {}): Tensor {
-  return gemm(x, weight, { ...options, transposeB: weight instanceof Tensor })
+  const { bias = null, gate = null, residual = null } = options
+  const epilogue = epilogueAttrs(options)
+  const transposeB = weight instanceof Tensor
+  return gemmOp(x, weight, null, bias, gate, residual, { alpha: 1, beta: 1, transposeA: false, transposeB, epilogue })
 }
 
 /**

@@ -12,7 +12,8 @@ export interface FusedNormOptions extends NormOptions, DropoutOptions {}
 
 function rmsForward(ctx: Context, x: Tensor, residual: Tensor | null, weight: Tensor, options: FusedNormOptions) {
   const attrs = dropoutAttrs(options)
-  const { y, h, rstd } = native.rmsNorm(x, residual, weight, { eps: options.eps ?? 1e-6, ...attrs })
+  const { dropoutP, seed, site, step } = attrs
+  const { y, h, rstd } = native.rmsNorm(x, residual, weight, { eps: options.eps ?? 1e-6, dropoutP, seed, site, step })
   ctx.save({ h: h ?? x, weight, rstd })
   ctx.remember({ attrs })
   return { y, h }
@@ -32,7 +33,9 @@ function layerForward(
   options: FusedNormOptions,
 ) {
   const attrs = dropoutAttrs(options)
-  const { y, h, mean, rstd } = native.layerNorm(x, residual, weight, bias, { eps: options.eps ?? 1e-12, ...attrs })
+  const { dropoutP, seed, site, step } = attrs
+  const eps = options.eps ?? 1e-12
+  const { y, h, mean, rstd } = native.layerNorm(x, residual, weight, bias, { eps, dropoutP, seed, site, step })
   ctx.save({ h: h ?? x, weight, mean, rstd })
   ctx.remember({ attrs })
   return { y, h }

@@ -15,6 +15,15 @@ namespace duo {
 // Of a small integer tensor (sequence offsets), so that a shape rule or a launcher never reads a device.
 using HostCopy = std::shared_ptr<const std::vector<int32_t>>;
 
+class Storage;
+
+// Who is told that a storage gives its block back.
+class StorageWatch {
+ public:
+  virtual ~StorageWatch() = default;
+  virtual void released(const Storage& storage) = 0;
+};
+
 // Outlives its block: tasks hold it to read and write the mark, while the block went back to the allocator with the
 // last handle (the queue's order makes that safe, see allocator.h).
 class Storage {
@@ -38,11 +47,13 @@ class Storage {
   const Block block;
   const int device;  // number of the device that it lies on: 0 the CPU, 1 + n cuda:n
   HostCopy host;
+  StorageWatch* watch = nullptr;  // JavaScript thread only
 
  private:
   void release() {
     if (released_) return;
     released_ = true;
+    if (watch) watch->released(*this);
     allocator_.give(block);
   }
 

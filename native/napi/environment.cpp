@@ -281,7 +281,7 @@ Napi::Value Environment::record(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// recorded(device, inputs: number[] | null): number of the capture; null drops it
+// recorded(device, inputs: number[] | null, result): number of the capture; null drops it
 Napi::Value Environment::recorded(const Napi::CallbackInfo& info) {
   Device& on = deviceOf(info[0]);
   const OpenCapture open{on, on.recorded()};
@@ -297,7 +297,8 @@ Napi::Value Environment::recorded(const Napi::CallbackInfo& info) {
     for (uint32_t i = 0; i < handles.Length(); ++i) {
       inputs.push_back(handles_.get(handles.Get(i).As<Napi::Number>().DoubleValue(), "capture", "each input"));
     }
-    open.capture->setInputs(std::move(inputs));
+    const Tensor& result = handles_.get(info[2].As<Napi::Number>().DoubleValue(), "capture", "the result");
+    open.capture->finish(std::move(inputs), result);
   } catch (const Error&) {
     open.capture->close();
     throw;
@@ -306,7 +307,8 @@ Napi::Value Environment::recorded(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(lastCapture_));
 }
 
-// replay(capture, values: Int32Array): in the buffer, for each input the handle of a tensor that it takes, or 0
+// replay(capture, values: Int32Array): handle of the result; in the buffer, for each input the handle of a tensor that
+// it takes, or 0
 Napi::Value Environment::replay(const Napi::CallbackInfo& info) {
   const auto found = captures_.find(uint64_t(info[0].As<Napi::Number>().DoubleValue()));
   if (found == captures_.end()) fail(ErrorCode::kState, "capture", "an open capture", "a disposed one");
@@ -316,8 +318,10 @@ Napi::Value Environment::replay(const Napi::CallbackInfo& info) {
   for (size_t i = 0; i < sources.size(); ++i) {
     if (buffer_[i] != 0) sources[i] = &handles_.get(buffer_[i], "capture", "each tensor");
   }
-  device.replay(capture, {values.Data(), values.ElementLength()}, sources);
-  return info.Env().Undefined();
+  Tensor result = device.replay(capture, {values.Data(), values.ElementLength()}, sources);
+  const double handle = handles_.add(std::move(result));
+  adjustExternalMemory(info.Env());
+  return Napi::Number::New(info.Env(), handle);
 }
 
 Napi::Value Environment::closeCapture(const Napi::CallbackInfo& info) {

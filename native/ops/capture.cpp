@@ -4,22 +4,90 @@
 
 namespace duo {
 
-void Capture::add(const QueuedCall& call) {
-  for (const auto& storages : {&call.reads, &call.writes}) {
-    for (const auto& storage : *storages) storage->retainHandle();
-  }
-  calls_.push_back(call);
+namespace {
+
+// Blocks of a plan begin at cache lines, as all do.
+constexpr size_t kLine = 64;
+// Enough for any plan; no byte of it is touched.
+constexpr size_t kPlanBytes = size_t(1) << 46;
+char* const kPlan = reinterpret_cast<char*>(kLine);
+
+bool dense(const Tensor& tensor) { return tensor.strides == tensor.dims.strides(); }
+
+size_t bytesOf(const Tensor& tensor) { return size_t(tensor.dims.count()) * sizeOf(tensor.dtype); }
+
+}  // namespace
+
+Capture::Capture() : plan_(kLine) { plan_.add({kPlan, kPlanBytes}); }
+
+Capture::~Capture() { endRecording(); }
+
+void Capture::made(const std::shared_ptr<Storage>& storage) {
+  const size_t lines = std::max<size_t>((storage->bytes() + kLine - 1) / kLine, 1);
+  char* place = plan_.take(lines * kLine).data;
+  places_.emplace(storage.get(), Place{place, storage});
+  memory_ = std::max(memory_, size_t(place - kPlan) + lines * kLine);
+  storage->watch = this;
 }
 
-void Capture::setInputs(std::vector<Tensor> inputs) {
-  for (const Tensor& input : inputs) {
-    if (input.dtype != DType::kInt32 || !(input.strides == input.dims.strides())) {
-      fail(ErrorCode::kDType, "capture", "inputs that are dense int32 tensors", "others");
-    }
+void Capture::released(const Storage& storage) {
+  const auto found = places_.find(&storage);
+  plan_.give(found->second.data);
+  places_.erase(found);
+}
+
+void Capture::keep(const std::shared_ptr<Storage>& storage) {
+  if (const auto found = places_.find(storage.get()); found != places_.end()) {
+    plan_.give(found->second.data);
+    places_.erase(found);
+    storage->watch = nullptr;
   }
-  for (const Tensor& input : inputs) input.storage->retainHandle();
+  storage->retainHandle();
+  kept_.push_back(storage);
+}
+
+void Capture::add(const QueuedCall& call) {
+  const size_t index = calls_.size();
+  calls_.push_back(call);
+  for (size_t i = 0; i < call.reads.size(); ++i) place(index, false, i, call.reads[i]);
+  for (size_t i = 0, written = 0; i < call.call.outputs.size(); ++i) {
+    if (call.call.outputs[i].present) place(index, true, i, call.writes[written++]);
+  }
+}
+
+void Capture::place(size_t call, bool output, size_t argument, const std::shared_ptr<Storage>& storage) {
+  const auto found = places_.find(storage.get());
+  if (found == places_.end()) return keep(storage);
+  const OpCall& of = calls_[call].call;
+  const void* data = (output ? of.outputs[argument] : of.inputs[argument]).data;
+  const size_t within = size_t(static_cast<const char*>(data) - static_cast<const char*>(storage->block.data));
+  placed_.push_back({call, output, argument, size_t(found->second.data - kPlan) + within});
+}
+
+void Capture::finish(std::vector<Tensor> inputs, Tensor result) {
+  for (const Tensor& input : inputs) {
+    if (!dense(input)) fail(ErrorCode::kDType, "capture", "inputs that are dense tensors", "others");
+    if (input.storage->watch == this) fail(ErrorCode::kState, "capture", "inputs that were there before", "others");
+  }
+  if (!dense(result)) fail(ErrorCode::kDType, "capture", "a result that is a dense tensor", "another");
+  for (const Tensor& input : inputs) keep(input.storage);
+  if (const auto found = places_.find(result.storage.get()); found != places_.end()) {
+    resultPlace_ = size_t(found->second.data - kPlan) + size_t(result.offset) * sizeOf(result.dtype);
+  } else {
+    keep(result.storage);
+  }
   inputs_ = std::move(inputs);
+  result_ = std::move(result);
+  endRecording();
   for (size_t i = 0; i < calls_.size(); ++i) addVarying(i);
+}
+
+// Storages that live on are their handles' affair from here on.
+void Capture::endRecording() {
+  for (const auto& [_, place] : places_) {
+    if (const auto storage = place.of.lock()) storage->watch = nullptr;
+  }
+  places_.clear();
 }
 
 void Capture::addVarying(size_t index) {
@@ -46,17 +114,14 @@ void Capture::addVarying(size_t index) {
 }
 
 void Capture::close() {
-  for (const QueuedCall& call : calls_) {
-    for (const auto& storages : {&call.reads, &call.writes}) {
-      for (const auto& storage : *storages) storage->releaseHandle();
-    }
-  }
-  for (const Tensor& input : inputs_) input.storage->releaseHandle();
+  endRecording();
+  for (const auto& storage : kept_) storage->releaseHandle();
+  kept_.clear();
 }
 
 size_t Capture::inputElements() const {
   size_t count = 0;
-  for (const Tensor& input : inputs_) count += size_t(input.dims.count());
+  for (const Tensor& input : inputs_) count += input.dtype == DType::kInt32 ? size_t(input.dims.count()) : 0;
   return count;
 }
 
@@ -70,7 +135,7 @@ Replay::Replay(std::shared_ptr<Capture> capture, std::span<const int32_t> values
   takeSources(sources);
   auto from = values_.begin();
   for (const Tensor& input : capture_->inputs_) {
-    const auto end = from + input.dims.count();
+    const auto end = from + (input.dtype == DType::kInt32 ? input.dims.count() : 0);
     hosts_.push_back(input.storage->host ? std::make_shared<const std::vector<int32_t>>(from, end) : nullptr);
     from = end;
   }
@@ -88,13 +153,14 @@ void Replay::takeSources(std::span<const Tensor* const> sources) {
   for (size_t i = 0; i < capture_->inputs_.size(); ++i) {
     const Tensor& input = capture_->inputs_[i];
     const Tensor source = sources[i] ? *sources[i] : Tensor{};
-    if (source.storage) {
-      const bool fits = source.dtype == DType::kInt32 && source.dims.count() == input.dims.count() &&
-                        source.strides == source.dims.strides() && source.storage->device == input.storage->device;
-      if (!fits || input.storage->host) {
-        fail(ErrorCode::kShape, "capture", "a dense int32 tensor " + input.dims.text() + " of its device",
-             "another for input " + std::to_string(i));
-      }
+    const bool fits = source.storage
+                          ? source.dtype == input.dtype && source.dims.count() == input.dims.count() && dense(source) &&
+                                source.storage->device == input.storage->device && !input.storage->host
+                          : input.dtype == DType::kInt32;
+    if (!fits) {
+      fail(ErrorCode::kShape, "capture",
+           std::string("a dense ") + nameOf(input.dtype) + " tensor " + input.dims.text() + " of its device",
+           "another for input " + std::to_string(i));
     }
     sources_.push_back(source);
   }
@@ -110,31 +176,48 @@ void Replay::writeInputs(Backend& backend, const Queue& queue) {
   const int32_t* values = values_.data();
   for (size_t i = 0; i < sources_.size(); ++i) {
     const Tensor &input = capture_->inputs_[i], &source = sources_[i];
-    const auto count = input.dims.count();
-    const size_t bytes = size_t(count) * sizeof(int32_t);
     input.storage->mark = Storage::kNeverWritten;
     if (source.storage) {
       Storages reads;
       reads.push_back(source.storage);
       checkMarks("capture", reads, queue);
-      backend.copy(input.data(), source.data(), bytes);
+      backend.copy(input.data(), source.data(), bytesOf(input));
     } else {
-      backend.write(input.data(), values, bytes);
+      backend.write(input.data(), values, bytesOf(input));
     }
     input.storage->mark = 0;
-    values += count;
+    if (input.dtype == DType::kInt32) values += input.dims.count();
   }
 }
 
-void Replay::run(Backend& backend, Queue& queue, char* workspace) {
+void Replay::placeArguments(char* memory) {
+  for (const auto& [index, output, argument, offset] : capture_->placed_) {
+    OpCall& call = capture_->calls_[index].call;
+    (output ? call.outputs[argument] : call.inputs[argument]).data = memory + offset;
+  }
+}
+
+void Replay::copyResult(Backend& backend, const Queue& queue, char* memory) {
+  const Tensor& result = capture_->result_;
+  Storages reads;
+  reads.push_back(result.storage);
+  checkMarks("capture", reads, queue);
+  backend.copy(result_.data(), capture_->resultPlace_ ? memory + *capture_->resultPlace_ : result.data(),
+               bytesOf(result));
+}
+
+void Replay::run(Backend& backend, Queue& queue, char* memory) {
+  bool failed = false;
   const auto reported = [&](const auto& body) {
     try {
       body();
     } catch (const Error& error) {
+      failed = true;
       queue.report(error);
     }
   };
   reported([&] { writeInputs(backend, queue); });
+  placeArguments(memory);
   for (size_t i = 0; i < workspaces_.size(); ++i) {
     const Capture::Varying& varying = capture_->varying_[i];
     QueuedCall& call = capture_->calls_[varying.index];
@@ -145,8 +228,10 @@ void Replay::run(Backend& backend, Queue& queue, char* workspace) {
     if (Queue::interrupted()) return;
     // What an earlier time left unwritten is written now.
     for (const auto& storage : call.writes) storage->mark = 0;
-    reported([&] { call.run(backend, queue, workspace); });
+    reported([&] { call.run(backend, queue, memory + capture_->memory_); });
   }
+  reported([&] { copyResult(backend, queue, memory); });
+  if (failed) result_.storage->mark = Storage::kNeverWritten;
 }
 
 }  // namespace duo

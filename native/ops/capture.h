@@ -1,30 +1,47 @@
-// Calls that are queued again as one: a step that runs many times over the same tensors pays once for its checks and
-// for taking memory, and JavaScript for one call instead of all of them.
+// Calls that are queued again as one: a step that runs many times over the same shapes pays once for its checks, and
+// JavaScript for one call instead of all of them.
 //
-// The memory of every tensor that the calls read or write stays taken until the capture is closed. What may differ from
-// one time to the next are the values of some int32 inputs. Calls that read the host copies of these are checked and
-// their workspace is measured anew each time; shapes never depend on them.
+// What the calls make lies in memory that each replay takes while it runs, at places that are planned while they are
+// recorded: what one call has no use for any more, the next writes over, as it would without a capture. All other
+// tensors that they read or write stay as they are until the capture is closed. What may differ from one time to the
+// next are the contents of some inputs. Calls that read the host copies of these are checked and their workspace is
+// measured anew each time; shapes never depend on them.
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
+#include "core/ranges.h"
 #include "ops/queued_call.h"
 
 namespace duo {
 
-class Capture {
+class Capture final : public StorageWatch {
  public:
+  Capture();
+  ~Capture() override;
+  Capture(const Capture&) = delete;
+
   // All of the JavaScript thread, but for what is said of Replay::run. Its memory is taken back by `close` alone, which
   // must come before the device goes: a queued replay may be the last to let go of a capture, on the queue's thread.
+
+  // A storage that was made while recording; released() says that it has gone.
+  void made(const std::shared_ptr<Storage>& storage);
+  void released(const Storage& storage) override;
+  // Its contents come from elsewhere than the calls: it stays.
+  void keep(const std::shared_ptr<Storage>& storage);
   void add(const QueuedCall& call);
-  // Ends the recording. Inputs are tensors whose values replays give; throws a dtype error for others than dense int32
-  // ones.
-  void setInputs(std::vector<Tensor> inputs);
+  // Ends the recording. Inputs are dense tensors whose contents replays give; of `result`, dense, each replay gives a
+  // copy. Throws a dtype error for others.
+  void finish(std::vector<Tensor> inputs, Tensor result);
   void close();
 
   size_t inputs() const { return inputs_.size(); }
+  // Elements of the int32 inputs.
   size_t inputElements() const;
+  const Tensor& result() const { return result_; }
   // Calls whose host copies never change, as the counters see them: op and count.
   struct Count {
     size_t op;
@@ -41,26 +58,49 @@ class Capture {
     OpCall call;                                   // of the JavaScript thread, for checks; calls_ are the queue's
     std::vector<std::pair<size_t, size_t>> hosts;  // argument, input
   };
+  // What a call reads or writes `offset` bytes into the memory of a replay.
+  struct Placed {
+    size_t call;
+    bool output;
+    size_t argument;
+    size_t offset;
+  };
   void addVarying(size_t index);
+  void place(size_t call, bool output, size_t argument, const std::shared_ptr<Storage>& storage);
+  void endRecording();
 
   std::vector<QueuedCall> calls_;
   std::vector<Varying> varying_;
   std::vector<Count> fixed_;
   std::vector<Tensor> inputs_;
-  size_t workspace_ = 0;  // of the others
+  Tensor result_;
+  std::optional<size_t> resultPlace_;  // nothing where it is not of the calls' making
+  std::vector<Placed> placed_;
+  std::vector<std::shared_ptr<Storage>> kept_;
+  size_t workspace_ = 0;  // of the calls whose host copies never change
+
+  // The plan: where what the calls make lies. Only the differences of these addresses mean something.
+  struct Place {
+    char* data;
+    std::weak_ptr<Storage> of;
+  };
+  std::unordered_map<const Storage*, Place> places_;  // of what has not gone yet
+  Ranges plan_;
+  size_t memory_ = 0;
 };
 
-// One more time, with other values of the inputs.
+// One more time, with other contents of the inputs.
 class Replay {
  public:
-  // `values`: of all inputs, one after the other. `sources`: for each input null, or a tensor of the device whose
-  // contents at that time it takes instead; no call may read host copies of such an input. Throws what the calls'
-  // checks throw.
+  // `values`: of all int32 inputs, one after the other. `sources`: for each input null, or a tensor of the device whose
+  // contents at that time it takes instead; no call may read host copies of such an input. `result`: what gets the
+  // copy of the result. Throws what the calls' checks throw.
   Replay(std::shared_ptr<Capture> capture, std::span<const int32_t> values, std::span<const Tensor* const> sources,
          const Backend& backend);
 
-  // Bytes that `run` needs: what the call that needs most does.
-  size_t workspace() const { return workspace_; }
+  // Bytes that `run` needs: for what the calls make, and what the call that needs most does.
+  size_t workspace() const { return capture_->memory_ + workspace_; }
+  void setResult(const Tensor& result) { result_ = result; }
   // The varying calls, with their new host copies.
   template <typename Fn>
   void forEachVarying(const Fn& fn) const {
@@ -69,11 +109,13 @@ class Replay {
   // Gives the inputs' host copies to whoever reads them from here on.
   void publish() const;
   // Of the queue's thread. Errors go to the queue.
-  void run(Backend& backend, Queue& queue, char* workspace);
+  void run(Backend& backend, Queue& queue, char* memory);
 
  private:
   void takeSources(std::span<const Tensor* const> sources);
   void writeInputs(Backend& backend, const Queue& queue);
+  void placeArguments(char* memory);
+  void copyResult(Backend& backend, const Queue& queue, char* memory);
 
   std::shared_ptr<Capture> capture_;
   std::vector<int32_t> values_;
@@ -81,6 +123,7 @@ class Replay {
   std::vector<HostCopy> hosts_;                 // new ones of the inputs; null for those that had none
   std::vector<Backend::Workspace> workspaces_;  // of varying calls
   size_t workspace_ = 0;
+  Tensor result_;
 };
 
 }  // namespace duo

@@ -215,11 +215,14 @@ Tensor Device::empty(const Dims& dims, DType dtype, const char* op) {
     fail(ErrorCode::kDevice, op, "a tensor that fits in memory", dims.text());
   }
   const Block block = allocator_->take(size_t(bytes), op);
-  return {std::make_shared<Storage>(*allocator_, block, number_), dtype, 0, dims, dims.strides()};
+  auto storage = std::make_shared<Storage>(*allocator_, block, number_);
+  if (recording_) recording_->made(storage);
+  return {std::move(storage), dtype, 0, dims, dims.strides()};
 }
 
 Tensor Device::upload(const Dims& dims, DType dtype, const void* bytes) {
   Tensor tensor = empty(dims, dtype, "tensor");
+  if (recording_) recording_->keep(tensor.storage);
   const size_t size = size_t(dims.count()) * sizeOf(dtype);
   if (size == 0) return tensor;  // `bytes` may then be null, which memcpy does not take
   if (backend_->kind() == DeviceKind::kCpu && queue_.idle()) {
@@ -233,6 +236,7 @@ Tensor Device::upload(const Dims& dims, DType dtype, const void* bytes) {
 
 Tensor Device::produce(const Dims& dims, DType dtype, const char* op, std::function<void(void*)> write) {
   Tensor tensor = empty(dims, dtype, op);
+  if (recording_) recording_->keep(tensor.storage);
   const size_t bytes = size_t(dims.count()) * sizeOf(dtype);
   queue_.submit(std::make_unique<ProduceTask>(*backend_, tensor.storage, bytes, std::move(write)));
   return tensor;
@@ -302,9 +306,12 @@ void Device::record() {
 
 std::shared_ptr<Capture> Device::recorded() { return std::exchange(recording_, nullptr); }
 
-void Device::replay(const std::shared_ptr<Capture>& capture, std::span<const int32_t> values,
-                    std::span<const Tensor* const> sources) {
+Tensor Device::replay(const std::shared_ptr<Capture>& capture, std::span<const int32_t> values,
+                      std::span<const Tensor* const> sources) {
+  if (recording_) fail(ErrorCode::kState, "capture", "no replay while recording", "one");
   Replay replay(capture, values, sources, *backend_);
+  Tensor result = empty(capture->result().dims, capture->result().dtype, "capture");
+  replay.setResult(result);
   submit(replay.workspace(), "capture", [&](char* place) {
     for (const auto& [op, calls, flops, bytes] : capture->fixedCounts()) {
       counts_[op].calls += calls, counts_[op].flops += flops, counts_[op].bytes += bytes;
@@ -313,6 +320,7 @@ void Device::replay(const std::shared_ptr<Capture>& capture, std::span<const int
     replay.publish();
     return std::make_unique<WorkTask<Replay>>(std::move(replay), place, *backend_);
   });
+  return result;
 }
 
 Tensor Device::transfer(const Tensor& tensor, Device& from) {

@@ -43,9 +43,9 @@ class Device {
   // From here on calls are kept besides being queued, until `recorded` takes them.
   void record();
   std::shared_ptr<Capture> recorded();
-  // Queues them all again; see Replay.
-  void replay(const std::shared_ptr<Capture>& capture, std::span<const int32_t> values,
-              std::span<const Tensor* const> sources);
+  // Queues them all again; see Replay. Returns the copy of the result.
+  Tensor replay(const std::shared_ptr<Capture>& capture, std::span<const int32_t> values,
+                std::span<const Tensor* const> sources);
   // The returned tensor, of this device, gets the contents of a dense one of another.
   Tensor transfer(const Tensor& tensor, Device& from);
 

@@ -12,9 +12,11 @@ import {
   PackedRows,
   type ParameterBuilder,
   type Pass,
-  runBlock,
+  RepeatedPasses,
+  runBlocks,
   runInGroups,
   SelfAttention,
+  type StackOptions,
   zeros,
 } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
@@ -174,6 +176,7 @@ export class ElectraTrunk {
   readonly #projection: Linear | null
   readonly #layers: readonly ElectraLayer[]
   readonly #dropout: Dropout
+  readonly #repeated: RepeatedPasses
 
   constructor(
     build: ParameterBuilder,
@@ -187,6 +190,7 @@ export class ElectraTrunk {
     this.#dropout = new Dropout(config.hiddenDropoutProb, build.site(), config.dropoutBroadcast)
     const numbers = Array.from({ length: config.numHiddenLayers }, (_, i) => i)
     this.#layers = numbers.map((i) => new ElectraLayer(build.at('layers').at(i), config))
+    this.#repeated = new RepeatedPasses(build)
   }
 
   /**
@@ -226,18 +230,15 @@ export class ElectraTrunk {
     const context = { rows, pass, maps: outputAttentions ? [] : null }
     const embedded = this.embeddings.forward(ids, positions, types)
     const dropped = this.#dropout.forward(embedded, rows.packing, pass)
-    let x = this.#projection?.forward(dropped) ?? dropped
+    const x = this.#projection?.forward(dropped) ?? dropped
     states?.push(x)
-    rows.prepare()
-    const grouped = pass.training || states || context.maps ? null : this.#inGroups(x, rows, pass)
-    const options = { checkpointing: run.checkpointing, maps: [context.maps] }
-    for (const layer of grouped ? [] : this.#layers) {
-      x = runBlock((...[input]) => layer.forward(input as Tensor, context), [x], options)
-      states?.push(x)
-    }
+    const alike = !pass.training && !states && !context.maps
+    const hidden = alike
+      ? this.#repeated.run(x, rows, (input, own) => this.#inferred(input, own, pass))
+      : this.#throughLayers(x, context, { checkpointing: run.checkpointing, states })
     return {
       rows,
-      hidden: grouped ?? x,
+      hidden,
       seen: {
         embeddings: states && rows.unpack(embedded),
         hiddenStates: states?.map((state) => rows.unpack(state)) ?? null,
@@ -246,10 +247,17 @@ export class ElectraTrunk {
     }
   }
 
-  #inGroups(x: Tensor, rows: PackedRows, pass: Pass): Tensor | null {
-    return runInGroups(this.#layers, x, rows, (layer, part, group) =>
+  #throughLayers(x: Tensor, context: ElectraContext, options: StackOptions = {}): Tensor {
+    context.rows.prepare()
+    const layer = (of: ElectraLayer, ...[input]: readonly Tensor[]) => of.forward(input as Tensor, context)
+    return runBlocks(this.#layers, x, layer, [], { ...options, maps: [context.maps] })
+  }
+
+  #inferred(x: Tensor, rows: PackedRows, pass: Pass): Tensor {
+    const grouped = runInGroups(this.#layers, x, rows, (layer, part, group) =>
       layer.forward(part, { rows: group, pass, maps: null }),
     )
+    return grouped ?? this.#throughLayers(x, { rows, pass, maps: null })
   }
 }
 

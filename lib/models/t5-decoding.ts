@@ -150,7 +150,7 @@ export class T5Decoding implements DecoderState {
     const [slots, lengths, sentences, sourceLengths] = this.#places() as number[][]
     const { rows, length } = this.#capacity
     return {
-      ids: ids instanceof Tensor ? ids.detach() : Tensor.from(Int32Array.from(ids)),
+      ids: ids instanceof Tensor ? ops.clone(ids) : Tensor.from(Int32Array.from(ids)),
       self: ops.cacheRows(slots as number[], lengths as number[], counts),
       cross: ops.cacheRows(sentences as number[], sourceLengths as number[], counts),
       slotTable: this.#table && Tensor.from(this.#table, { shape: [rows, length] }),

@@ -19,10 +19,12 @@ import {
   type ParameterBuilder,
   type Pass,
   type PositionBias,
+  RepeatedPasses,
   RMSNorm,
-  runBlock,
+  runBlocks,
   runInGroups,
   SelfAttention,
+  type StackOptions,
 } from '../nn/index.ts'
 import * as ops from '../ops/index.ts'
 import { Packing } from '../packing.ts'
@@ -163,6 +165,7 @@ export class T5Stack {
   readonly finalNorm: RMSNorm
   readonly #embeddingDropout: Dropout
   readonly #finalDropout: Dropout
+  readonly #repeated: RepeatedPasses
 
   constructor(build: ParameterBuilder, config: T5Config, isDecoder: boolean) {
     const { dropoutRate, dropoutBroadcast } = config
@@ -174,6 +177,7 @@ export class T5Stack {
     this.finalNorm = new RMSNorm(build.at('finalNorm'), config.dModel, config.layerNormEpsilon)
     this.#embeddingDropout = new Dropout(dropoutRate, build.site(), dropoutBroadcast)
     this.#finalDropout = new Dropout(dropoutRate, build.site(), dropoutBroadcast)
+    this.#repeated = new RepeatedPasses(build)
   }
 
   /**
@@ -188,26 +192,31 @@ export class T5Stack {
     context: T5Context,
     { states = null, checkpointing = false }: { states?: Tensor[] | null; checkpointing?: boolean } = {},
   ): Tensor {
-    const { packing } = context.rows
-    let h = this.#embeddingDropout.forward(embedded, packing, context.pass)
+    const { rows, pass } = context
+    const h = this.#embeddingDropout.forward(embedded, rows.packing, pass)
     states?.push(h)
-    context.rows.prepare()
-    encoded?.rows.prepare()
-    const grouped = encoded || states || context.maps || context.pass.training ? null : this.#inGroups(h, context)
-    const options = { checkpointing, maps: [context.maps, context.crossMaps] }
-    for (const block of grouped ? [] : this.blocks) {
-      const run = (...[stream, source]: readonly Tensor[]) =>
-        block.forward(stream as Tensor, source && encoded ? block.keysOf(source, encoded.rows) : null, context)
-      const inputs = encoded ? [h, encoded.hidden] : [h]
-      h = runBlock(run, inputs, options)
-      states?.push(h)
+    if (!encoded && !states && !context.maps && !pass.training) {
+      return this.#repeated.run(h, rows, (input, own) => this.#encoded(input, own, pass))
     }
-    return this.#finalDropout.forward(this.finalNorm.forward(grouped ?? h), packing, context.pass)
+    encoded?.rows.prepare()
+    const hidden = this.finalNorm.forward(this.#throughBlocks(h, encoded, context, { checkpointing, states }))
+    return this.#finalDropout.forward(hidden, rows.packing, pass)
   }
 
-  /** As an encoder. */
-  #inGroups(h: Tensor, { rows, pass }: T5Context): Tensor | null {
-    return runInGroups(this.blocks, h, rows, (block, part, group) => block.forward(part, null, { rows: group, pass }))
+  #throughBlocks(embedded: Tensor, encoded: T5Encoded | null, context: T5Context, options: StackOptions = {}): Tensor {
+    context.rows.prepare()
+    const block = (of: T5Block, ...[stream, source]: readonly Tensor[]) =>
+      of.forward(stream as Tensor, source && encoded ? of.keysOf(source, encoded.rows) : null, context)
+    const maps = [context.maps, context.crossMaps]
+    return runBlocks(this.blocks, embedded, block, encoded ? [encoded.hidden] : [], { ...options, maps })
+  }
+
+  /** As an encoder, in inference. */
+  #encoded(embedded: Tensor, rows: PackedRows, pass: Pass): Tensor {
+    const grouped = runInGroups(this.blocks, embedded, rows, (block, part, group) =>
+      block.forward(part, null, { rows: group, pass }),
+    )
+    return this.finalNorm.forward(grouped ?? this.#throughBlocks(embedded, null, { rows, pass }))
   }
 }
 

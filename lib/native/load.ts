@@ -25,8 +25,8 @@ export interface CudaInfo {
 interface Addon {
   start(makeError: (code: number, message: string, call: number) => DuoformerError): Float64Array
   enqueue(op: number): void
-  record(device: number): void
-  recorded(device: number, inputs: readonly number[] | null, result: number): number
+  record(device: number, inputs: readonly number[]): void
+  recorded(device: number, result: number): number
   replay(capture: number, values: Int32Array): number
   closeCapture(capture: number): void
   upload(dtype: number, shape: readonly number[], bytes: Uint8Array | null, host: boolean, device: number): number

@@ -1,27 +1,49 @@
 import { checkpoint } from '../autograd/checkpoint.ts'
-import { inInference } from '../autograd/grad-mode.ts'
+import { gradEnabled, inInference } from '../autograd/grad-mode.ts'
 import * as ops from '../ops/index.ts'
 import { scope } from '../scope.ts'
 import type { Tensor } from '../tensor.ts'
 import { PackedRows } from './packed-rows.ts'
 
-export interface BlockOptions {
+export interface StackOptions {
   /** See `checkpoint`. */
-  readonly checkpointing: boolean
+  readonly checkpointing?: boolean
   /** Lists that a block adds tensors to which outlive it, where they are asked for. */
   readonly maps?: readonly (Tensor[] | null | undefined)[]
+  /** Where each block's result is put, when they are asked for. */
+  readonly states?: Tensor[] | null
 }
 
 /**
- * Runs one block of a stack. What it makes on the way is disposed of at its end, but for what backward needs: the next block
- * then works in the same memory, which is still in caches.
+ * Runs the blocks of a stack, one after the other. What one makes on the way is disposed of at its end, but for what backward
+ * needs: the next one then works in the same memory, which is still in caches.
  *
- * @param fn from the inputs to one tensor.
+ * @param x what enters the first block.
+ * @param block a block's result, from the one before it and `others`.
+ * @param others what all blocks read that may have a gradient.
  */
-export function runBlock(
+export function runBlocks<B>(
+  blocks: readonly B[],
+  x: Tensor,
+  block: (block: B, ...inputs: readonly Tensor[]) => Tensor,
+  others: readonly Tensor[] = [],
+  options: StackOptions = {},
+): Tensor {
+  const passing = !gradEnabled() && !options.states
+  let h = x
+  for (const each of blocks) {
+    const before = h
+    h = runBlock((...inputs) => block(each, ...inputs), [before, ...others], options)
+    options.states?.push(h)
+    if (passing && before !== x) before.dispose()
+  }
+  return h
+}
+
+function runBlock(
   fn: (...inputs: readonly Tensor[]) => Tensor,
   inputs: readonly Tensor[],
-  { checkpointing, maps = [] }: BlockOptions,
+  { checkpointing = false, maps = [] }: StackOptions,
 ): Tensor {
   const before = maps.map((list) => list?.length ?? 0)
   const [result] = scope(() => {
@@ -32,7 +54,7 @@ export function runBlock(
 }
 
 /** What a block of a usual model makes of so many rows stays in a last-level cache; and they are enough for products. */
-const groupRows = 512
+export const groupRows = 512
 
 /**
  * Runs the blocks of a stack on groups of sequences, all groups through one block before the next: what a block makes on the

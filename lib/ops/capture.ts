@@ -30,26 +30,31 @@ export class Capture implements Disposable {
    * Queues the ops a first time. What they would make once and keep, such as packed weights, must be there before: it would
    * be made again each time.
    *
-   * @param inputs (…) dense, of one device; those that ops ask host copies of have them.
+   * @param inputs (…) dense, of one device, with host copies where ops ask for them. Nothing but the ops reads them: the
+   *   capture disposes of them.
    * @param ops gives a dense tensor.
    * @throws {StateError} with a tape, or inside another capture.
    */
   static record(inputs: readonly [Tensor, ...Tensor[]], ops: () => Tensor): Recorded {
     if (gradEnabled()) throw new StateError('capture: expected no tape (use noGrad), got one')
     const { device } = inputs[0].contents
-    const handles = inputs.map(({ handle }) => handle)
-    addon.record(device)
+    addon.record(
+      device,
+      inputs.map(({ handle }) => handle),
+    )
     let result: Tensor | null = null
     try {
       result = scope(ops)
-      const number = addon.recorded(device, handles, result.handle)
+      const number = addon.recorded(device, result.handle)
       const sizes = inputs.map(({ size, dtype }) => ({ size, dtype }))
       const { shape, dtype } = result
       return { capture: new Capture(number, sizes, { shape, dtype, device }), result }
     } catch (error) {
       if (result) result.dispose()
-      else addon.recorded(device, null, 0)
+      else addon.recorded(device, 0)
       throw error
+    } finally {
+      for (const input of inputs) input.dispose()
     }
   }
 

@@ -274,31 +274,31 @@ Napi::Value Environment::enqueue(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// record(device): from here on the device keeps what is enqueued
+// record(device, inputs: number[]): from here on the device keeps what is enqueued
 Napi::Value Environment::record(const Napi::CallbackInfo& info) {
-  deviceOf(info[0]).record();
+  const auto handles = info[1].As<Napi::Array>();
+  std::vector<Tensor> inputs;
+  for (uint32_t i = 0; i < handles.Length(); ++i) {
+    inputs.push_back(handles_.get(handles.Get(i).As<Napi::Number>().DoubleValue(), "capture", "each input"));
+  }
+  deviceOf(info[0]).record(std::move(inputs));
   recording_ = &deviceOf(info[0]);
   return info.Env().Undefined();
 }
 
-// recorded(device, inputs: number[] | null, result): number of the capture; null drops it
+// recorded(device, result): number of the capture; without a result drops it
 Napi::Value Environment::recorded(const Napi::CallbackInfo& info) {
   Device& on = deviceOf(info[0]);
   const OpenCapture open{on, on.recorded()};
   recording_ = nullptr;
   if (!open.capture) fail(ErrorCode::kState, "capture", "calls that are recorded", "none");
+  const double result = info[1].As<Napi::Number>().DoubleValue();
   try {
-    if (info[1].IsNull()) {
+    if (result == 0) {
       open.capture->close();
       return info.Env().Null();
     }
-    const auto handles = info[1].As<Napi::Array>();
-    std::vector<Tensor> inputs;
-    for (uint32_t i = 0; i < handles.Length(); ++i) {
-      inputs.push_back(handles_.get(handles.Get(i).As<Napi::Number>().DoubleValue(), "capture", "each input"));
-    }
-    const Tensor& result = handles_.get(info[2].As<Napi::Number>().DoubleValue(), "capture", "the result");
-    open.capture->finish(std::move(inputs), result);
+    open.capture->finish(handles_.get(result, "capture", "the result"));
   } catch (const Error&) {
     open.capture->close();
     throw;

@@ -18,15 +18,28 @@ size_t bytesOf(const Tensor& tensor) { return size_t(tensor.dims.count()) * size
 
 }  // namespace
 
-Capture::Capture() : plan_(kLine) { plan_.add({kPlan, kPlanBytes}); }
+Capture::Capture(std::vector<Tensor> inputs) : inputs_(std::move(inputs)), plan_(kLine) {
+  plan_.add({kPlan, kPlanBytes});
+  for (const Tensor& input : inputs_) {
+    if (!dense(input)) fail(ErrorCode::kDType, "capture", "inputs that are dense tensors", "others");
+    // Never free, whatever becomes of the tensor.
+    const char* place = planned(input.storage);
+    inputPlaces_.push_back(size_t(place - kPlan) + size_t(input.offset) * sizeOf(input.dtype));
+  }
+}
 
 Capture::~Capture() { endRecording(); }
 
-void Capture::made(const std::shared_ptr<Storage>& storage) {
-  const size_t lines = std::max<size_t>((storage->bytes() + kLine - 1) / kLine, 1);
-  char* place = plan_.take(lines * kLine).data;
+char* Capture::planned(const std::shared_ptr<Storage>& storage) {
+  const size_t bytes = std::max<size_t>((storage->bytes() + kLine - 1) / kLine, 1) * kLine;
+  char* place = plan_.take(bytes).data;
   places_.emplace(storage.get(), Place{place, storage});
-  memory_ = std::max(memory_, size_t(place - kPlan) + lines * kLine);
+  memory_ = std::max(memory_, size_t(place - kPlan) + bytes);
+  return place;
+}
+
+void Capture::made(const std::shared_ptr<Storage>& storage) {
+  planned(storage);
   storage->watch = this;
 }
 
@@ -64,19 +77,13 @@ void Capture::place(size_t call, bool output, size_t argument, const std::shared
   placed_.push_back({call, output, argument, size_t(found->second.data - kPlan) + within});
 }
 
-void Capture::finish(std::vector<Tensor> inputs, Tensor result) {
-  for (const Tensor& input : inputs) {
-    if (!dense(input)) fail(ErrorCode::kDType, "capture", "inputs that are dense tensors", "others");
-    if (input.storage->watch == this) fail(ErrorCode::kState, "capture", "inputs that were there before", "others");
-  }
+void Capture::finish(Tensor result) {
   if (!dense(result)) fail(ErrorCode::kDType, "capture", "a result that is a dense tensor", "another");
-  for (const Tensor& input : inputs) keep(input.storage);
   if (const auto found = places_.find(result.storage.get()); found != places_.end()) {
     resultPlace_ = size_t(found->second.data - kPlan) + size_t(result.offset) * sizeOf(result.dtype);
   } else {
     keep(result.storage);
   }
-  inputs_ = std::move(inputs);
   result_ = std::move(result);
   endRecording();
   for (size_t i = 0; i < calls_.size(); ++i) addVarying(i);
@@ -166,24 +173,18 @@ void Replay::takeSources(std::span<const Tensor* const> sources) {
   }
 }
 
-void Replay::publish() const {
-  for (size_t i = 0; i < hosts_.size(); ++i) {
-    if (hosts_[i]) capture_->inputs_[i].storage->host = hosts_[i];
-  }
-}
-
-void Replay::writeInputs(Backend& backend, const Queue& queue) {
+void Replay::writeInputs(Backend& backend, const Queue& queue, char* memory) {
   const int32_t* values = values_.data();
   for (size_t i = 0; i < sources_.size(); ++i) {
     const Tensor &input = capture_->inputs_[i], &source = sources_[i];
-    input.storage->mark = Storage::kNeverWritten;
+    char* place = memory + capture_->inputPlaces_[i];
     if (source.storage) {
       Storages reads;
       reads.push_back(source.storage);
       checkMarks("capture", reads, queue);
-      backend.copy(input.data(), source.data(), bytesOf(input));
+      backend.copy(place, source.data(), bytesOf(input));
     } else {
-      backend.write(input.data(), values, bytesOf(input));
+      backend.write(place, values, bytesOf(input));
     }
     input.storage->mark = 0;
     if (input.dtype == DType::kInt32) values += input.dims.count();
@@ -216,7 +217,9 @@ void Replay::run(Backend& backend, Queue& queue, char* memory) {
       queue.report(error);
     }
   };
-  reported([&] { writeInputs(backend, queue); });
+  // What is not written now, calls find not to be computed.
+  for (const Tensor& input : capture_->inputs_) input.storage->mark = Storage::kNeverWritten;
+  reported([&] { writeInputs(backend, queue, memory); });
   placeArguments(memory);
   for (size_t i = 0; i < workspaces_.size(); ++i) {
     const Capture::Varying& varying = capture_->varying_[i];

@@ -1,11 +1,11 @@
 // Calls that are queued again as one: a step that runs many times over the same shapes pays once for its checks, and
 // JavaScript for one call instead of all of them.
 //
-// What the calls make lies in memory that each replay takes while it runs, at places that are planned while they are
-// recorded: what one call has no use for any more, the next writes over, as it would without a capture. All other
-// tensors that they read or write stay as they are until the capture is closed. What may differ from one time to the
-// next are the contents of some inputs. Calls that read the host copies of these are checked and their workspace is
-// measured anew each time; shapes never depend on them.
+// What may differ from one time to the next are the contents of some inputs. These, and what the calls make, lie in
+// memory that each replay takes while it runs, at places that are planned while the calls are recorded: what one call
+// has no use for any more, the next writes over, as it would without a capture. All other tensors that they read or
+// write stay as they are until the capture is closed. Calls that read the host copies of inputs are checked and their
+// workspace is measured anew each time; shapes never depend on them.
 #pragma once
 #include <memory>
 #include <optional>
@@ -20,7 +20,8 @@ namespace duo {
 
 class Capture final : public StorageWatch {
  public:
-  Capture();
+  // Inputs are dense tensors that nothing but the calls reads; throws a dtype error for others.
+  explicit Capture(std::vector<Tensor> inputs);
   ~Capture() override;
   Capture(const Capture&) = delete;
 
@@ -33,9 +34,8 @@ class Capture final : public StorageWatch {
   // Its contents come from elsewhere than the calls: it stays.
   void keep(const std::shared_ptr<Storage>& storage);
   void add(const QueuedCall& call);
-  // Ends the recording. Inputs are dense tensors whose contents replays give; of `result`, dense, each replay gives a
-  // copy. Throws a dtype error for others.
-  void finish(std::vector<Tensor> inputs, Tensor result);
+  // Ends the recording. Of `result`, which is dense, each replay gives a copy; throws a dtype error for another.
+  void finish(Tensor result);
   void close();
 
   size_t inputs() const { return inputs_.size(); }
@@ -66,6 +66,7 @@ class Capture final : public StorageWatch {
     size_t offset;
   };
   void addVarying(size_t index);
+  char* planned(const std::shared_ptr<Storage>& storage);
   void place(size_t call, bool output, size_t argument, const std::shared_ptr<Storage>& storage);
   void endRecording();
 
@@ -73,6 +74,7 @@ class Capture final : public StorageWatch {
   std::vector<Varying> varying_;
   std::vector<Count> fixed_;
   std::vector<Tensor> inputs_;
+  std::vector<size_t> inputPlaces_;
   Tensor result_;
   std::optional<size_t> resultPlace_;  // nothing where it is not of the calls' making
   std::vector<Placed> placed_;
@@ -106,14 +108,12 @@ class Replay {
   void forEachVarying(const Fn& fn) const {
     for (const Capture::Varying& varying : capture_->varying_) fn(varying.call);
   }
-  // Gives the inputs' host copies to whoever reads them from here on.
-  void publish() const;
   // Of the queue's thread. Errors go to the queue.
   void run(Backend& backend, Queue& queue, char* memory);
 
  private:
   void takeSources(std::span<const Tensor* const> sources);
-  void writeInputs(Backend& backend, const Queue& queue);
+  void writeInputs(Backend& backend, const Queue& queue, char* memory);
   void placeArguments(char* memory);
   void copyResult(Backend& backend, const Queue& queue, char* memory);
 

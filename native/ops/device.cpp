@@ -299,9 +299,9 @@ void Device::submit(size_t workspace, const char* op, const MakeTask& make) {
   if (block.data) allocator_->give(block);
 }
 
-void Device::record() {
+void Device::record(std::vector<Tensor> inputs) {
   if (recording_) fail(ErrorCode::kState, "capture", "no capture inside another", "one");
-  recording_ = std::make_shared<Capture>();
+  recording_ = std::make_shared<Capture>(std::move(inputs));
 }
 
 std::shared_ptr<Capture> Device::recorded() { return std::exchange(recording_, nullptr); }
@@ -317,7 +317,6 @@ Tensor Device::replay(const std::shared_ptr<Capture>& capture, std::span<const i
       counts_[op].calls += calls, counts_[op].flops += flops, counts_[op].bytes += bytes;
     }
     replay.forEachVarying([&](const OpCall& call) { count(call); });
-    replay.publish();
     return std::make_unique<WorkTask<Replay>>(std::move(replay), place, *backend_);
   });
   return result;

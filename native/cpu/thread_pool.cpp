@@ -25,12 +25,15 @@ std::mutex poolMutex;
 std::weak_ptr<ThreadPool> sharedPool;
 
 int threadsFromEnvironment() {
-  const char* text = std::getenv("DUOFORMER_THREADS");
-  const int wanted = text ? std::atoi(text) : 0;
-  return std::clamp(wanted > 0 ? wanted : os::availableCores(), 1, ThreadPool::maxThreads());
+  static const int threads = [] {
+    const char* text = std::getenv("DUOFORMER_THREADS");
+    const int wanted = text ? std::atoi(text) : 0;
+    return std::clamp(wanted > 0 ? wanted : os::availableCores(), 1, ThreadPool::maxThreads());
+  }();
+  return threads;
 }
 
-int wantedThreads = 0;  // 0: as the environment says; under poolMutex
+std::atomic<int> wantedThreads{0};  // 0: as the environment says
 
 }  // namespace
 
@@ -40,8 +43,8 @@ void setCurrentPool(ThreadPool* pool) { current = pool; }
 int ThreadPool::maxThreads() { return std::max(os::availableCores(), 2); }
 
 int ThreadPool::threads() {
-  std::lock_guard lock(poolMutex);
-  return wantedThreads > 0 ? wantedThreads : threadsFromEnvironment();
+  const int wanted = wantedThreads;
+  return wanted > 0 ? wanted : threadsFromEnvironment();
 }
 
 void ThreadPool::setThreads(int threads) {
@@ -56,7 +59,7 @@ std::shared_ptr<ThreadPool> ThreadPool::acquire() {
   if (!pool) {
     // As many threads as could ever be asked for: the unused ones sleep.
     pool = std::make_shared<ThreadPool>(maxThreads());
-    pool->limit_ = wantedThreads > 0 ? wantedThreads : threadsFromEnvironment();
+    pool->limit_ = threads();
     sharedPool = pool;
   }
   return pool;

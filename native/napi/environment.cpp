@@ -37,7 +37,9 @@ double Handles::add(Tensor tensor) {
   tensor.storage->retainHandle();
   slot.tensor = std::move(tensor);
   slot.used = true;
-  ++live_[slot.tensor.storage->device];
+  const auto device = size_t(slot.tensor.storage->device);
+  if (device >= live_.size()) live_.resize(device + 1);
+  ++live_[device];
   return double((environment_ << (kSlotBits + kGenerationBits)) | (uint64_t(slot.generation) << kSlotBits) | index);
 }
 
@@ -61,7 +63,7 @@ const Tensor& Handles::get(double handle, const char* op, const char* what) cons
 void Handles::remove(double handle) {
   Slot* slot = const_cast<Slot*>(find(handle));
   if (!slot) return;
-  --live_[slot->tensor.storage->device];
+  --live_[size_t(slot->tensor.storage->device)];
   slot->tensor.storage->releaseHandle();
   slot->tensor = {};
   slot->used = false;
@@ -69,10 +71,7 @@ void Handles::remove(double handle) {
   free_.push_back(uint32_t(slot - slots_.data()));
 }
 
-size_t Handles::live(int device) const {
-  const auto found = live_.find(device);
-  return found == live_.end() ? 0 : found->second;
-}
+size_t Handles::live(int device) const { return size_t(device) < live_.size() ? live_[size_t(device)] : 0; }
 
 void Handles::clear() {
   for (Slot& slot : slots_) {

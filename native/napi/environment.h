@@ -35,7 +35,7 @@ class Handles {
   uint64_t environment_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
-  std::unordered_map<int, size_t> live_;
+  std::vector<size_t> live_;  // by device
 };
 
 class Environment {

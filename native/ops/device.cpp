@@ -18,7 +18,7 @@ namespace {
 template <typename Work>
 class WorkTask final : public Task {
  public:
-  WorkTask(Work work, char* workspace, Backend& backend)
+  WorkTask(Work&& work, char* workspace, Backend& backend)
       : work_(std::move(work)), workspace_(workspace), backend_(backend) {}
   void run(Queue& queue) override { work_.run(backend_, queue, workspace_); }
 
@@ -242,7 +242,7 @@ Tensor Device::produce(const Dims& dims, DType dtype, const char* op, std::funct
   return tensor;
 }
 
-std::vector<Tensor> Device::enqueue(uint64_t number, OpCall call, std::span<const Tensor* const> inputs) {
+std::vector<Tensor> Device::enqueue(uint64_t number, OpCall&& call, std::span<const Tensor* const> inputs) {
   Storages reads, writes;
   call.inputs.reserve(inputs.size());
   reads.reserve(inputs.size());

@@ -39,7 +39,7 @@ class Device {
 
   // Checks the call, takes memory for outputs and workspace, queues the kernel. `inputs` are the call's, in order;
   // an error names its call by `number`.
-  std::vector<Tensor> enqueue(uint64_t number, OpCall call, std::span<const Tensor* const> inputs);
+  std::vector<Tensor> enqueue(uint64_t number, OpCall&& call, std::span<const Tensor* const> inputs);
   // From here on calls are kept besides being queued, until `recorded` takes them; see Capture.
   void record(std::vector<Tensor> inputs);
   std::shared_ptr<Capture> recorded();

@@ -12,6 +12,10 @@ const TensorArg kAbsent;
 
 template <typename Specs>
 int indexOf(const Specs& specs, const char* name) {
+  // The linker makes equal literals one in most cases.
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (specs[i].name == name) return int(i);
+  }
   for (size_t i = 0; i < specs.size(); ++i) {
     if (std::strcmp(specs[i].name, name) == 0) return int(i);
   }
@@ -120,7 +124,6 @@ Dims resolve(const OpCall& call, const char* dims) {
 }
 
 void checkAttr(const OpCall& call, const AttrSpec& spec, double value) {
-  const std::string name(spec.name);
   const bool whole = spec.type != AttrType::kFloat;
   const double max = spec.type == AttrType::kBool   ? 1
                      : spec.type == AttrType::kEnum ? double(spec.choices.size()) - 1
@@ -133,7 +136,7 @@ void checkAttr(const OpCall& call, const AttrSpec& spec, double value) {
     std::snprintf(range, sizeof range, " %s in [%g, %g]", whole ? "an integer" : "a number", min, max);
     char got[32];
     std::snprintf(got, sizeof got, "%g", value);
-    fail(ErrorCode::kConfig, call.def.name, name + range, got);
+    fail(ErrorCode::kConfig, call.def.name, std::string(spec.name) + range, got);
   }
 }
 

@@ -21,12 +21,8 @@ export interface TapeNode extends ScopedNode {
   backward(output: number, gradient: Tensor | null, tensor: Tensor): void
 }
 
-/** @internal How a tensor's contents come from another, which is kept for backward anyway. */
-export interface Origin {
-  readonly tensor: Tensor
-  /** The same contents. */
-  compute(tensor: Tensor): Tensor
-}
+/** @internal How a tensor's contents come from what the op that made it keeps for backward anyway: once more, the same. */
+export type Origin = () => Tensor
 
 /** Contents shared by the tensors that view them. */
 interface Contents {

@@ -8,7 +8,7 @@ import { ElectraForSequenceClassification, parseElectraConfig } from '../../lib/
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Processes, of each engine in turn, for the time to the first logits; and for the latency of this many texts. */
-const [starts, latencies, texts] = [7, 3, 2500]
+const [starts, latencies, texts] = [7, 3, 6000]
 
 /** Of one process: from `import` to the first logits, then of single texts of 32 tokens. */
 interface Started {

@@ -1,4 +1,5 @@
 import { StateError } from '../errors.ts'
+import { keep } from '../scope.ts'
 import { Tensor } from '../tensor.ts'
 import { attach } from './differentiable.ts'
 import { gradEnabled, withGrad } from './grad-mode.ts'
@@ -27,5 +28,13 @@ export function checkpoint<A extends readonly Tensor[]>(fn: (...inputs: A) => Te
   })
   const own = held.filter((tensor, i) => tensor !== inputs[i])
   const recompute = () => withGrad(true, 'checkpoint', () => fn(...(held as unknown as A)))
-  return attach(result, new TapeRecord('checkpoint', inputs.map(edgeOf), null, own, recompute), 0)
+  const saved = {
+    keep() {
+      for (const tensor of own) keep(tensor)
+    },
+    release() {
+      for (const tensor of own) tensor.dispose()
+    },
+  }
+  return attach(result, new TapeRecord('checkpoint', inputs.map(edgeOf), null, saved, recompute), 0)
 }

@@ -1,14 +1,15 @@
 import { isFloat } from '../dtype.ts'
 import { StateError } from '../errors.ts'
+import { keep } from '../scope.ts'
 import { type Origin, Tensor } from '../tensor.ts'
 import { gradEnabled } from './grad-mode.ts'
-import { type Edge, edgeOf, TapeRecord } from './tape.ts'
+import { type Edge, edgeOf, TapeRecord, usedTape } from './tape.ts'
 
+/** One of the tensors that a backward reads. */
 interface SavedTensor {
-  readonly tensor: Tensor
-  readonly version: number
-  /** Where the tensor is what the saved one was computed from: does so again. */
-  readonly compute: Origin['compute'] | null
+  read(): Tensor
+  /** What there is of it now, under a handle of its own. */
+  readonly held: Tensor | null
 }
 
 /** What a forward hands to its backward. */
@@ -22,6 +23,7 @@ export class Context {
   readonly remembered: Readonly<Record<string, unknown>> = {}
   readonly #saved = new Map<string, SavedTensor>()
   readonly #needs: readonly boolean[]
+  #released = false
 
   constructor(
     readonly op: string,
@@ -38,32 +40,45 @@ export class Context {
   }
 
   /**
-   * Keeps tensors for backward, under handles of its own: disposing of the originals does no harm. Of one with an origin that
-   * is kept, too; reading it from `saved` computes it again.
+   * Keeps tensors for backward, under handles of its own: disposing of the originals does no harm. One with an origin is not
+   * kept: reading it from `saved` computes it again, from what the op that made it keeps. That one comes later in backward
+   * than all that read its result.
    */
   save(tensors: Record<string, Tensor | null>): void {
     if (!this.recording) return
     for (const [name, tensor] of Object.entries(tensors)) {
-      if (!tensor) continue
-      const origin = tensor.origin && !tensor.origin.tensor.disposed ? tensor.origin : null
-      const kept = origin?.tensor ?? tensor
-      this.#saved.set(name, {
-        tensor: kept.detach(),
-        version: kept.contents.version,
-        compute: origin?.compute ?? null,
-      })
-      Object.defineProperty(this.saved, name, {
-        get: () => this.#unchanged(name),
-      })
+      if (tensor) this.#add(name, tensor.origin ? computed(tensor.origin) : this.#kept(name, tensor))
     }
   }
 
-  #unchanged(name: string): Tensor {
-    const { tensor, version, compute } = this.#saved.get(name) as SavedTensor
-    if (tensor.contents.version !== version) {
+  /** Instead of keeping a tensor: how it is computed when backward first asks for it. From then on it is kept. */
+  saveComputed(name: string, compute: Origin): void {
+    if (this.recording) this.#add(name, computedOnce(compute))
+  }
+
+  /** Gives the memory of a saved tensor back that backward has read for the last time. */
+  drop(name: string): void {
+    this.#saved.get(name)?.held?.dispose()
+  }
+
+  #add(name: string, saved: SavedTensor): void {
+    this.#saved.set(name, saved)
+    Object.defineProperty(this.saved, name, {
+      get: () => {
+        if (this.#released) throw usedTape(this.op)
+        return saved.read()
+      },
+    })
+  }
+
+  #kept(name: string, tensor: Tensor): SavedTensor {
+    const held = tensor.detach()
+    const { version } = held.contents
+    const read = () => {
+      if (held.contents.version === version) return held
       throw new StateError(`${this.op}: expected ${name} as forward saw it, got one updated in place since`)
     }
-    return compute ? compute(tensor) : tensor
+    return { read, held }
   }
 
   /** Keeps plain values (shapes, attributes) for backward, which reads them from `remembered`. */
@@ -76,9 +91,42 @@ export class Context {
     return this.#saved.has(name) ? (this.saved[name] as Tensor) : null
   }
 
+  /** @internal Takes what is saved out of all scopes: it lives until `release`. */
+  keep(): void {
+    for (const { held } of this.#saved.values()) if (held) keep(held)
+  }
+
   /** @internal */
-  savedTensors(): Tensor[] {
-    return [...this.#saved.values()].map((entry) => entry.tensor)
+  release(): void {
+    this.#released = true
+    for (const name of this.#saved.keys()) this.drop(name)
+  }
+}
+
+/** Made anew each time, in the scope of who reads it. */
+function computed(compute: Origin): SavedTensor {
+  let held: Tensor | null = null
+  return {
+    read() {
+      held = compute()
+      return held
+    },
+    get held() {
+      return held
+    },
+  }
+}
+
+function computedOnce(compute: Origin): SavedTensor {
+  let held: Tensor | null = null
+  return {
+    read() {
+      held ??= keep(compute())
+      return held
+    },
+    get held() {
+      return held
+    },
   }
 }
 
@@ -109,7 +157,7 @@ export function differentiable<A extends readonly unknown[], R extends Output>(
       name,
       edges.flat(),
       (gradients) => flatten(name, edges, definition.backward(ctx, ...(gradients as GradientsOf<R>))),
-      ctx.savedTensors(),
+      ctx,
     )
     // A forward that hands an argument on unchanged must not turn that argument into its own result.
     const record = (tensor: Tensor, index: number) =>

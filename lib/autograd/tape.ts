@@ -12,6 +12,17 @@ export type Gradients = readonly (Tensor | null)[]
 /** How one node runs backwards, given the gradients of its outputs (null: zero). */
 export type Backward = (gradients: Gradients) => Gradients
 
+/** What a record keeps for its backward. */
+export interface Saved {
+  /** Takes it out of all scopes. */
+  keep(): void
+  release(): void
+}
+
+export function usedTape(op: string): StateError {
+  return new StateError(`backward: expected the tape of ${op} to be unused, got one that was used or left its scope`)
+}
+
 let sequence = 0
 
 /**
@@ -27,12 +38,12 @@ export class TapeRecord implements TapeNode {
     readonly name: string,
     readonly edges: readonly Edge[],
     private backwardOf: Backward | null,
-    private saved: readonly Tensor[],
+    private readonly saved: Saved,
     /** Instead of `backwardOf`: computes the output again, with a tape (see checkpoint.ts). */
     private recomputeOf: (() => Tensor) | null = null,
   ) {
     // What is saved lives as long as this record, whichever scope it was made in.
-    for (const tensor of saved) keep(tensor)
+    saved.keep()
     trackNode(this)
   }
 
@@ -43,8 +54,7 @@ export class TapeRecord implements TapeNode {
   /** Drops what was saved; backward through this record is over. */
   release(): void {
     this.#used = true
-    for (const tensor of this.saved) tensor.dispose()
-    this.saved = []
+    this.saved.release()
     this.backwardOf = null
     this.recomputeOf = null
   }
@@ -60,10 +70,7 @@ export class TapeRecord implements TapeNode {
   }
 
   private expectUnused(): void {
-    if (!this.#used) return
-    throw new StateError(
-      `backward: expected the tape of ${this.name} to be unused, got one that was used or left its scope`,
-    )
+    if (this.#used) throw usedTape(this.name)
   }
 
   backward(output: number, gradient: Tensor | null, tensor: Tensor): void {

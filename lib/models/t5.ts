@@ -85,6 +85,7 @@ function feedForward(build: ParameterBuilder, config: T5Config, isDecoder: boole
     outputDropout: dropoutRate,
     dropoutBroadcast,
     fewRows: isDecoder,
+    recompute: true,
   })
 }
 

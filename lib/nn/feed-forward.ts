@@ -23,12 +23,15 @@ export interface FeedForwardConfig {
   readonly overflows?: boolean
   /** Inference feeds it a few rows at a time, as in decoders: it may keep a copy of wo for that. @default false */
   readonly fewRows?: boolean
+  /** Backward computes the hidden values again instead of keeping them. @default false */
+  readonly recompute?: boolean
 }
 
 /** wo(dropout(act(wi·x))), or wo(dropout(act(wi0·x) ⊙ wi1·x)) where it is gated: two or three products, nothing between. */
 export class FeedForward {
   readonly #compute: Compute
   readonly #activation: Activation
+  readonly #recompute: boolean
   readonly #in: Linear
   readonly #gate: Linear | null
   readonly #out: Linear
@@ -40,6 +43,7 @@ export class FeedForward {
     const inwards = { inputs: dModel, outputs: dFF, init: inits.wi, bias }
     this.#compute = build.compute
     this.#activation = activation
+    this.#recompute = config.recompute ?? false
     this.#in = new Linear(build.at(gated ? 'wi0' : 'wi'), inwards)
     this.#gate = gated ? new Linear(build.at('wi1'), inwards) : null
     const sparseInput = fewRows && activation === 'relu' && !gated
@@ -64,7 +68,15 @@ export class FeedForward {
     const gate = this.#gate?.forward(input) ?? null
     const hidden = this.#hiddenDropout.after(
       ({ dropoutP = 0, seed = 0, site = 0, step = 0 }) =>
-        this.#in.forward(input, { dropoutP, seed, site, step, act: this.#activation, gate }),
+        this.#in.forward(input, {
+          dropoutP,
+          seed,
+          site,
+          step,
+          act: this.#activation,
+          gate,
+          recompute: this.#recompute,
+        }),
       packing,
       pass,
     )

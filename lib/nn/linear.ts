@@ -44,7 +44,8 @@ export class Linear {
    * @returns (N, outputs), after what `epilogue` asks for: in the dtype of the residual, or without one in that of x.
    */
   forward(x: Tensor, epilogue: EpilogueOptions = {}): Tensor {
-    const { act = 'none', gate = null, residual = null, dropoutP = 0, seed = 0, site = 0, step = 0 } = epilogue
+    const { act = 'none', gate = null, residual = null, recompute = false } = epilogue
+    const { dropoutP = 0, seed = 0, site = 0, step = 0 } = epilogue
     const { bias } = this
     const { dtype } = this.#compute
     const input = inDType(x, this.#overflows && dtype === 'float16' ? 'float32' : dtype)
@@ -54,7 +55,7 @@ export class Linear {
     const weight = this.#weight.for(input)
     // A sum over all layers would lose what 16 bits cannot hold.
     const added = residual?.dtype === input.dtype ? residual : null
-    const y = ops.linear(input, weight, { bias, act, gate, residual: added, dropoutP, seed, site, step })
+    const y = ops.linear(input, weight, { bias, act, gate, residual: added, recompute, dropoutP, seed, site, step })
     if (!residual) return inDType(y, x.dtype as Compute['dtype'])
     return added ? y : ops.add(residual, inDType(y, residual.dtype as Compute['dtype']))
   }

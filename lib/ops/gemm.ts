@@ -18,6 +18,11 @@ export interface EpilogueOptions extends DropoutOptions {
   gate?: Tensor | null
   /** Shape of the result; added last. */
   residual?: Tensor | null
+  /**
+   * Backward multiplies again to get what `act` was given, instead of keeping it: memory for a product. Of float32 products
+   * with gradients for both operands, without `gate`. @default false
+   */
+  recompute?: boolean
 }
 
 export interface GemmOptions extends EpilogueOptions {
@@ -38,6 +43,7 @@ interface Attrs {
   readonly beta: number
   readonly transposeA: boolean
   readonly transposeB: boolean
+  readonly recompute: boolean
   /** Of forward and backward alike. */
   readonly epilogue: Required<DropoutOptions> & { readonly act: Activation }
 }
@@ -104,7 +110,9 @@ const gemmOp = differentiable('gemm', {
     const packed = b instanceof PackedWeight ? b : null
     const left = oriented(a, transposeA)
     const right = packed ? null : oriented(b as Tensor, transposeB)
-    const saveZ = ctx.recording && (act !== 'none' || gate !== null)
+    const needsZ = ctx.recording && (act !== 'none' || gate !== null)
+    const both = right && !c && ctx.needs(0) && ctx.needs(1)
+    const again = needsZ && attrs.recompute && both && !gate && left.dtype === 'float32' && right.dtype === 'float32'
     const { y, z } = native.gemm(left, right, packed?.packed ?? null, c, bias, gate, residual, {
       act,
       dropoutP,
@@ -114,20 +122,34 @@ const gemmOp = differentiable('gemm', {
       alpha,
       beta,
       n: packed?.n ?? 0,
-      saveZ,
+      saveZ: needsZ && !again,
     })
     ctx.save({
       a: ctx.needs(1) ? left : null,
       b: ctx.needs(0) ? (right ?? (packed as PackedWeight).weight) : null,
+      bias: again ? bias : null,
       z,
       gate,
     })
-    if (z && act !== 'none' && !gate && !residual && y.dtype === 'float32') {
-      // An activation costs less to compute again than to keep.
-      const activated = (from: Tensor) => native.unary(from, { kind: act })
-      const compute = (from: Tensor) =>
-        dropoutP > 0 ? native.dropout(activated(from), attrs.epilogue) : activated(from)
-      y.origin = { tensor: ctx.saved.z as Tensor, compute }
+    if (again) {
+      const { saved } = ctx
+      const product = () =>
+        native.gemm(saved.a!, saved.b!, null, null, ctx.savedOrNull('bias'), null, null, { alpha }).y
+      ctx.saveComputed('z', product)
+    }
+    if (needsZ && !residual && y.dtype === 'float32') {
+      // What follows a product costs less to compute again than to keep.
+      const activated = () => {
+        const [from, by] = [ctx.saved.z as Tensor, ctx.savedOrNull('gate')]
+        if (act === 'none') return by ? native.binary(from, by, { op: 'mul' }) : from
+        return by ? native.gated(from, by, { kind: act }) : native.unary(from, { kind: act })
+      }
+      y.origin = () => {
+        const before = activated()
+        if (dropoutP === 0) return before
+        using _ = before
+        return native.dropout(before, epilogue)
+      }
     }
     // Handles of the forward alone: as long as they live, so does what they view.
     for (const own of [left === a ? null : left, right === b ? null : right, z]) own?.dispose()
@@ -140,10 +162,13 @@ const gemmOp = differentiable('gemm', {
       ...attrs.epilogue,
       biasGrad: ctx.needs(3),
     })
+    for (const name of ['z', 'gate']) ctx.drop(name)
     const d = dz ?? dY
+    const dB = ctx.needs(1) ? gradientOfB(ctx.saved.a as Tensor, d, rankB, attrs) : null
+    ctx.drop('a')
     return [
       ctx.needs(0) ? gradientOfA(d, ctx.saved.b as Tensor, attrs) : null,
-      ctx.needs(1) ? gradientOfB(ctx.saved.a as Tensor, d, rankB, attrs) : null,
+      dB,
       ctx.needs(2) ? (attrs.beta === 1 ? d : native.affine(d, { scale: attrs.beta })) : null,
       dBias,
       dGate,
@@ -170,9 +195,9 @@ export function gemm(a: Tensor, b: Tensor | PackedWeight, options: GemmOptions =
   if (b instanceof PackedWeight && transposeB) {
     throw new StateError('gemm: expected transposeB to be given to PackedWeight, got it together with a packed weight')
   }
-  const { bias = null, gate = null, residual = null } = options
+  const { bias = null, gate = null, residual = null, recompute = false } = options
   const epilogue = epilogueAttrs(options)
-  return gemmOp(a, b, c, bias, gate, residual, { alpha, beta, transposeA, transposeB, epilogue })
+  return gemmOp(a, b, c, bias, gate, residual, { alpha, beta, transposeA, transposeB, recompute, epilogue })
 }
 
 // Spelled out, here and wherever a model passes options on: spreading objects costs more than all else that a call does in
@@ -191,10 +216,10 @@ function epilogueAttrs(options: EpilogueOptions): Attrs['epilogue'] {
  * @throws {ShapeError} if shapes do not fit.
  */
 export function linear(x: Tensor, weight: Tensor | PackedWeight, options: EpilogueOptions = {}): Tensor {
-  const { bias = null, gate = null, residual = null } = options
-  const epilogue = epilogueAttrs(options)
+  const { bias = null, gate = null, residual = null, recompute = false } = options
   const transposeB = weight instanceof Tensor
-  return gemmOp(x, weight, null, bias, gate, residual, { alpha: 1, beta: 1, transposeA: false, transposeB, epilogue })
+  const attrs = { alpha: 1, beta: 1, transposeA: false, transposeB, recompute, epilogue: epilogueAttrs(options) }
+  return gemmOp(x, weight, null, bias, gate, residual, attrs)
 }
 
 /**

@@ -13,9 +13,11 @@ export interface FusedNormOptions extends NormOptions, DropoutOptions {}
 function rmsForward(ctx: Context, x: Tensor, residual: Tensor | null, weight: Tensor, options: FusedNormOptions) {
   const attrs = dropoutAttrs(options)
   const { dropoutP, seed, site, step } = attrs
-  const { y, h, rstd } = native.rmsNorm(x, residual, weight, { eps: options.eps ?? 1e-6, dropoutP, seed, site, step })
+  const eps = options.eps ?? 1e-6
+  const { y, h, rstd } = native.rmsNorm(x, residual, weight, { eps, dropoutP, seed, site, step })
   ctx.save({ h: h ?? x, weight, rstd })
   ctx.remember({ attrs })
+  if (ctx.recording) y.origin = () => native.rmsNorm(ctx.saved.h!, null, ctx.saved.weight!, { eps }).y
   return { y, h }
 }
 
@@ -36,8 +38,11 @@ function layerForward(
   const { dropoutP, seed, site, step } = attrs
   const eps = options.eps ?? 1e-12
   const { y, h, mean, rstd } = native.layerNorm(x, residual, weight, bias, { eps, dropoutP, seed, site, step })
-  ctx.save({ h: h ?? x, weight, mean, rstd })
+  ctx.save({ h: h ?? x, weight, bias, mean, rstd })
   ctx.remember({ attrs })
+  if (ctx.recording) {
+    y.origin = () => native.layerNorm(ctx.saved.h!, null, ctx.saved.weight!, ctx.saved.bias!, { eps }).y
+  }
   return { y, h }
 }
 

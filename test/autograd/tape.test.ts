@@ -7,6 +7,7 @@ import {
   noGrad,
   nonDifferentiable,
   ops,
+  optim,
   StateError,
   scope,
   Tensor,
@@ -202,46 +203,121 @@ describe('gradientCheck', () => {
   })
 })
 
-describe('an activation that is computed again', () => {
+describe('a result that is computed again', () => {
   const random = randomOf(11)
-  const normal = (...shape: [number, number]) =>
+  const normal = (...shape: number[]) =>
     Tensor.from(
-      Float32Array.from({ length: shape[0] * shape[1] }, () => random.normal()),
+      Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.normal()),
       { shape, requiresGrad: true },
     )
-  const acts = ['relu', 'geluErf', 'geluTanh', 'silu'] as const
-  const cases = acts.flatMap((act) => [0, 0.25].map((dropoutP) => ({ act, dropoutP, seed: 3, site: 5, step: 7 })))
+  const acts = ['none', 'relu', 'geluErf', 'geluTanh', 'silu'] as const
+  const cases = acts.flatMap((act) =>
+    [0, 0.25].flatMap((dropoutP) =>
+      [false, true].flatMap((gated) =>
+        [false, true].map((recompute) => ({ act, dropoutP, gated, recompute, seed: 3, site: 5, step: 7 })),
+      ),
+    ),
+  )
 
-  test.each(cases)('gives the gradients of one that was kept: $act, dropout $dropoutP', async (epilogue) => {
-    using x = normal(7, 5)
-    using first = normal(33, 5)
-    using second = normal(3, 33)
-    const gradients = async (between: (hidden: Tensor) => Tensor) => {
-      scope(() => ops.sum(ops.linear(between(ops.linear(x, first, epilogue)), second)).backward())
-      const leaves = [x, first, second]
-      const data = await Promise.all(leaves.map((leaf) => leaf.grad!.data()))
-      for (const leaf of leaves) {
-        leaf.grad?.dispose()
-        leaf.grad = null
-      }
-      return data
+  async function gradientsOf(leaves: readonly Tensor[], loss: () => Tensor) {
+    scope(() => loss().backward())
+    const data = await Promise.all(leaves.map((leaf) => leaf.grad!.data()))
+    for (const leaf of leaves) {
+      leaf.grad?.dispose()
+      leaf.grad = null
     }
-    // A view is kept as it is.
-    expect(await gradients((hidden) => hidden)).toEqual(await gradients((hidden) => ops.reshape(hidden, [7, 33])))
+    return data
+  }
+
+  test.each(cases)(
+    'gives the gradients of one that was kept: $act, dropout $dropoutP, gated $gated, product again $recompute',
+    async ({ gated, recompute, ...epilogue }) => {
+      using x = normal(7, 5)
+      using first = normal(33, 5)
+      using bias = normal(33)
+      using second = normal(3, 33)
+      using other = normal(33, 5)
+      const leaves = [x, first, bias, second, ...(gated ? [other] : [])]
+      const loss = (between: (hidden: Tensor) => Tensor, recompute: boolean) => () => {
+        const gate = gated ? ops.linear(x, other) : null
+        const hidden = ops.linear(x, first, { ...epilogue, bias, gate, recompute })
+        return ops.sum(ops.square(ops.linear(between(hidden), second)))
+      }
+      // A view is kept as it is.
+      const kept = loss((hidden) => ops.reshape(hidden, [7, 33]), false)
+      expect(
+        await gradientsOf(
+          leaves,
+          loss((hidden) => hidden, recompute),
+        ),
+      ).toEqual(await gradientsOf(leaves, kept))
+    },
+  )
+
+  test.each(['rmsNorm', 'layerNorm'] as const)('gives the gradients of one that was kept: %s', async (kind) => {
+    using x = normal(7, 40)
+    using weight = normal(40)
+    using bias = normal(40)
+    using second = normal(3, 40)
+    const norm = () => (kind === 'rmsNorm' ? ops.rmsNorm(x, weight) : ops.layerNorm(x, weight, bias))
+    const loss = (between: (hidden: Tensor) => Tensor) => () => ops.sum(ops.square(ops.linear(between(norm()), second)))
+    const leaves = [x, weight, second, ...(kind === 'layerNorm' ? [bias] : [])]
+    const kept = loss((hidden) => ops.reshape(hidden, [7, 40]))
+    expect(
+      await gradientsOf(
+        leaves,
+        loss((hidden) => hidden),
+      ),
+    ).toEqual(await gradientsOf(leaves, kept))
   })
 
   test('takes no memory between forward and backward', () => {
     using x = normal(256, 64)
+    using weight = normal(64)
     using first = normal(1024, 64)
     using second = normal(8, 1024)
-    const live = (between: (hidden: Tensor) => Tensor) =>
+    const live = (view: boolean, recompute: boolean) =>
       scope(() => {
-        const hidden = scope(() => ops.linear(between(ops.linear(x, first, { act: 'geluErf' })), second))
+        const seen = (tensor: Tensor) => (view ? ops.reshape(tensor, tensor.shape) : tensor)
+        const result = scope(() => {
+          const normed = seen(ops.rmsNorm(x, weight))
+          return ops.linear(seen(ops.linear(normed, first, { act: 'geluErf', recompute })), second)
+        })
         const { live } = device().memory()
-        hidden.dispose()
+        result.dispose()
         return { live }
       }).live
-    const size = 256 * 1024 * 4
-    expect(live((hidden) => ops.reshape(hidden, [256, 1024])) - live((hidden) => hidden)).toBe(size)
+    const [hidden, normed] = [256 * 1024 * 4, 256 * 64 * 4]
+    expect(live(true, false) - live(false, false)).toBe(hidden + normed)
+    expect(live(false, false) - live(false, true)).toBe(hidden)
+  })
+
+  test('needs what it comes from as it was', () => {
+    using x = normal(7, 5)
+    using first = normal(33, 5)
+    using second = normal(3, 33)
+    scope(() => {
+      const y = ops.linear(ops.linear(x, first, { act: 'relu', recompute: true }), second)
+      using optimizer = new optim.SGD([first])
+      first.grad = keep(Tensor.ones(first.shape))
+      optimizer.step({ lr: 0.1 })
+      first.grad.dispose()
+      first.grad = null
+      expect(() => ops.sum(y).backward()).toThrow('gemm: expected b as forward saw it, got one updated in place since')
+    })
+  })
+
+  test('is not there once its tape was used', () => {
+    using x = normal(7, 5)
+    using first = normal(33, 5)
+    using second = normal(3, 33)
+    scope(() => {
+      const hidden = ops.linear(x, first, { act: 'relu' })
+      const later = ops.linear(hidden, second)
+      ops.sum(hidden).backward()
+      expect(() => ops.sum(later).backward()).toThrow('backward: expected the tape of gemm to be unused')
+      x.grad?.dispose()
+      first.grad?.dispose()
+    })
   })
 })

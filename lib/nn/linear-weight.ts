@@ -90,12 +90,8 @@ export class LinearWeight implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#packed?.dispose()
-    this.#packed = null
-    this.#screened?.[Symbol.dispose]()
-    this.#screened = null
-    this.#transposed?.[Symbol.dispose]()
-    this.#transposed = null
+    for (const copy of [this.#packed, this.#screened, this.#transposed]) copy?.dispose()
+    this.#packed = this.#screened = this.#transposed = null
     this.#dropNarrow()
   }
 }

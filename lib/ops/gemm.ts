@@ -2,9 +2,9 @@ import { differentiable } from '../autograd/differentiable.ts'
 import { gradEnabled } from '../autograd/grad-mode.ts'
 import { ShapeError, StateError } from '../errors.ts'
 import type { NativeOps } from '../native/schema.generated.ts'
-import { keep } from '../scope.ts'
 import { denseStrides, native, shapeText, sizeOf, Tensor } from '../tensor.ts'
 import type { DropoutOptions } from './dropout.ts'
+import { WeightCopy } from './weight-copy.ts'
 
 /** Function at the end of a product: `geluErf` is ELECTRA's GELU, `geluTanh` T5 1.1's. */
 export type Activation = NonNullable<NonNullable<Parameters<NativeOps<Tensor>['gemm']>[7]>['act']>
@@ -223,26 +223,19 @@ export function linear(x: Tensor, weight: Tensor | PackedWeight, options: Epilog
 }
 
 /**
- * A weight in the order in which the product reads it, for inference: packed when first used and again after an in-place
- * update. It gets no gradient, while gradients pass through it to the other operand.
+ * A weight in the order in which the product reads it, for inference. It gets no gradient, while gradients pass through it to
+ * the other operand.
  */
-export class PackedWeight {
-  /** @internal As (K, N). */
-  readonly weight: Tensor
+export class PackedWeight extends WeightCopy<{ readonly panels: Tensor }> {
   readonly #source: Tensor
-  #packed: Tensor | null = null
-  #version = -1
 
   /**
    * @param weight (K, N) float; with `transpose` (N, K), as linear layers store it.
    * @throws {ShapeError} if it is not a matrix.
    */
   constructor(weight: Tensor, { transpose = false }: { transpose?: boolean } = {}) {
-    if (weight.shape.length !== 2) {
-      throw new ShapeError(`PackedWeight: expected weight (K, N), got ${shapeText(weight.shape)}`)
-    }
+    super(weight, '(K, N)', () => (transpose ? oriented(weight, true) : weight.detach()))
     this.#source = weight
-    this.weight = keep(transpose ? oriented(weight, true) : weight.detach())
   }
 
   get k(): number {
@@ -260,22 +253,10 @@ export class PackedWeight {
         'PackedWeight: expected a weight without gradient (use noGrad, or multiply by the tensor itself), got one that requires it',
       )
     }
-    if (!this.#packed || this.#version !== this.weight.contents.version) {
-      this.#packed?.dispose()
-      this.#packed = keep(native.gemmPack(this.weight))
-      this.#version = this.weight.contents.version
-    }
-    return this.#packed
+    return this.copy.panels
   }
 
-  /** Gives the packed copy's memory back. */
-  dispose(): void {
-    this.#packed?.dispose()
-    this.#packed = null
-    this.weight.dispose()
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose()
+  protected make(weight: Tensor) {
+    return { panels: native.gemmPack(weight) }
   }
 }

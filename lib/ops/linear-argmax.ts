@@ -1,61 +1,16 @@
 import { nonDifferentiable } from '../autograd/differentiable.ts'
-import { ShapeError } from '../errors.ts'
-import { keep } from '../scope.ts'
-import { native, shapeText, type Tensor } from '../tensor.ts'
+import { native, type Tensor } from '../tensor.ts'
+import { WeightCopy } from './weight-copy.ts'
 
-/** What `screenWeight` makes of a weight. */
-interface Screen {
-  readonly codes: Tensor
-  readonly scales: Tensor
-  readonly bounds: Tensor
-}
-
-/**
- * A weight with a copy in 8 bits (a quarter of its size), and for each row a bound of how far that is from it: made when
- * first used, and again after an in-place update.
- */
-export class ScreenedWeight implements Disposable {
-  readonly #weight: Tensor
-  #screen: Screen | null = null
-  #version = -1
-
-  /**
-   * @param weight (V, K) float, on the CPU.
-   * @throws {ShapeError} if it is not a matrix.
-   */
+/** A weight (V, K), on the CPU, with a copy in 8 bits (a quarter of its size), and for each row a bound of how far that is from it. */
+export class ScreenedWeight extends WeightCopy<ReturnType<typeof native.screenWeight>> {
+  /** @throws {ShapeError} if it is not a matrix. */
   constructor(weight: Tensor) {
-    if (weight.shape.length !== 2) {
-      throw new ShapeError(`ScreenedWeight: expected weight (V, K), got ${shapeText(weight.shape)}`)
-    }
-    this.#weight = keep(weight.detach())
+    super(weight, '(V, K)', () => weight.detach())
   }
 
-  /** @internal */
-  get weight(): Tensor {
-    return this.#weight
-  }
-
-  /** @internal Up to date with the weight. */
-  get screen(): Screen {
-    const { version } = this.#weight.contents
-    if (!this.#screen || this.#version !== version) {
-      this.#dropScreen()
-      const { codes, scales, bounds } = native.screenWeight(this.#weight)
-      this.#screen = { codes: keep(codes), scales: keep(scales), bounds: keep(bounds) }
-      this.#version = version
-    }
-    return this.#screen
-  }
-
-  #dropScreen(): void {
-    for (const tensor of Object.values<Tensor>({ ...this.#screen })) tensor.dispose()
-    this.#screen = null
-  }
-
-  /** Gives the copy's memory back. */
-  [Symbol.dispose](): void {
-    this.#dropScreen()
-    this.#weight.dispose()
+  protected make(weight: Tensor) {
+    return native.screenWeight(weight)
   }
 }
 
@@ -75,7 +30,7 @@ export class ScreenedWeight implements Disposable {
 export const linearArgmax = nonDifferentiable(
   'linearArgmax',
   (x: Tensor, weight: ScreenedWeight, { banned = null }: { banned?: Tensor | null } = {}): Tensor => {
-    const { codes, scales, bounds } = weight.screen
+    const { codes, scales, bounds } = weight.copy
     return native.linearArgmax(x, weight.weight, codes, scales, bounds, banned)
   },
 )

@@ -1,42 +1,17 @@
 import { nonDifferentiable } from '../autograd/differentiable.ts'
-import { ShapeError } from '../errors.ts'
-import { keep } from '../scope.ts'
-import { native, shapeText, type Tensor } from '../tensor.ts'
+import { native, type Tensor } from '../tensor.ts'
 import { transpose } from './view.ts'
+import { WeightCopy } from './weight-copy.ts'
 
-/** A weight with a copy whose rows are its columns: made when first used, and again after an in-place update. */
-export class TransposedWeight implements Disposable {
-  readonly #view: Tensor
-  #copy: Tensor | null = null
-  #version = -1
-
-  /**
-   * @param weight (N, K) float32, on the CPU.
-   * @throws {ShapeError} if it is not a matrix.
-   */
+/** A weight (N, K) float32, on the CPU, with a copy whose rows are its columns. */
+export class TransposedWeight extends WeightCopy<{ readonly columns: Tensor }> {
+  /** @throws {ShapeError} if it is not a matrix. */
   constructor(weight: Tensor) {
-    if (weight.shape.length !== 2) {
-      throw new ShapeError(`TransposedWeight: expected weight (N, K), got ${shapeText(weight.shape)}`)
-    }
-    this.#view = keep(transpose(weight.detach(), 0, 1))
+    super(weight, '(N, K)', () => transpose(weight.detach(), 0, 1))
   }
 
-  /** @internal (K, N), up to date with the weight. */
-  get copy(): Tensor {
-    const { version } = this.#view.contents
-    if (!this.#copy || this.#version !== version) {
-      this.#copy?.dispose()
-      this.#copy = keep(native.cast(this.#view, { dtype: 'float32' }))
-      this.#version = version
-    }
-    return this.#copy
-  }
-
-  /** Gives the copy's memory back. */
-  [Symbol.dispose](): void {
-    this.#copy?.dispose()
-    this.#copy = null
-    this.#view.dispose()
+  protected make(weight: Tensor) {
+    return { columns: native.cast(weight, { dtype: 'float32' }) }
   }
 }
 
@@ -54,5 +29,5 @@ export class TransposedWeight implements Disposable {
 export const sparseLinear = nonDifferentiable(
   'sparseLinear',
   (x: Tensor, weight: TransposedWeight, { residual = null }: { residual?: Tensor | null } = {}): Tensor =>
-    native.sparseLinear(x, weight.copy, residual),
+    native.sparseLinear(x, weight.copy.columns, residual),
 )

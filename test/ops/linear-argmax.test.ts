@@ -35,7 +35,7 @@ describe('the screen', () => {
         dtype,
       )
       using screened = new ops.ScreenedWeight(weight)
-      const { codes, scales: steps, bounds } = screened.screen
+      const { codes, scales: steps, bounds } = screened.copy
       const [w, c, s, b] = await Promise.all([weight, codes, steps, bounds].map((tensor) => tensor.data()))
       for (let row = 0; row < scales.length; row++) {
         let [errors, squares] = [0, 0]
@@ -56,7 +56,7 @@ describe('the screen', () => {
   test('says nothing of rows that are not finite, or whose square is not', async () => {
     const weight = matrix(Float32Array.of(1, 2, Number.POSITIVE_INFINITY, 0, Number.NaN, 1, 1e30, 1), 4)
     using screened = new ops.ScreenedWeight(weight)
-    const { bounds } = screened.screen
+    const { bounds } = screened.copy
     expect([...(await bounds.data())].map(Number.isFinite)).toEqual([true, false, false, false])
   })
 })

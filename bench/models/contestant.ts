@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
 type Result = { readonly times: readonly number[]; readonly peakRssBytes: number } | { readonly error: string }
@@ -26,7 +27,11 @@ export class Contestant {
     return done ? { error: 'it ended' } : (JSON.parse(value) as Result)
   }
 
-  close(): void {
+  /** Ends it, and waits until it has gone: its last work would take the cores from whoever is measured next. */
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const gone = once(this.#child, 'exit')
     this.#child.stdin!.end()
+    await gone
   }
 }

@@ -129,7 +129,7 @@ async function measureGroup({ works }: Group, threads: number, seconds: number, 
     console.log(line(row))
     rows.push(row)
   }
-  for (const contestant of running.values()) contestant.close()
+  for (const contestant of running.values()) await contestant.close()
   return rows
 }
 

@@ -1,6 +1,6 @@
 // The package's JavaScript: one module that the library is, and beside it the command line in pieces as it loads them.
 // A module of its own for each source file took four times as long to import.
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'rolldown'
 
@@ -14,6 +14,8 @@ export default defineConfig({
   platform: 'node',
   tsconfig: `${lib}tsconfig.json`,
   transform: { target: 'es2022' },
+  // npm makes it so where it installs the package; `npx` in a clone does not.
+  plugins: [{ name: 'executable', writeBundle: () => chmodSync(`${lib}../dist/cli/bin.js`, 0o755) }],
   output: {
     dir: `${lib}../dist`,
     cleanDir: true,

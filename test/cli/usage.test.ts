@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { accessSync, constants, cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ import { duoformer as commands } from '../../lib/cli/commands/index.ts'
 import { choice, flag, integer, number, onFlag, text, texts } from '../../lib/cli/flags.ts'
 import { helpOf } from '../../lib/cli/help.ts'
 import { nearest } from '../../lib/cli/nearest.ts'
-import { duoformer } from './run.ts'
+import { built, duoformer } from './run.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -35,6 +35,10 @@ it('says what is missing where there is no native binary', async () => {
   const { code, stderr } = await duoformer(['info'], { program })
   expect(code).toBe(1)
   expect(stderr).toContain('expected a native binary, got none that loads')
+})
+
+it('can be run as the build leaves it, by npx in a clone', () => {
+  expect(() => accessSync(built, constants.X_OK)).not.toThrow()
 })
 
 describe('--help needs none', () => {

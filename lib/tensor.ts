@@ -21,9 +21,6 @@ export interface TapeNode extends ScopedNode {
   backward(output: number, gradient: Tensor | null, tensor: Tensor): void
 }
 
-/** @internal How a tensor's contents come from what the op that made it keeps for backward anyway: once more, the same. */
-export type Origin = () => Tensor
-
 /** Contents shared by the tensors that view them. */
 interface Contents {
   /** In-place updates so far. */
@@ -55,7 +52,8 @@ export class Tensor {
   grad: Tensor | null = null
   /** @internal */ node: TapeNode | null = null
   /** @internal Which output of its node. */ outputIndex = 0
-  /** @internal What backward may keep in its place. */ origin: Origin | null = null
+  /** @internal Makes the same contents again, from what the op that made them keeps for backward anyway. */
+  origin: (() => Tensor) | null = null
   #disposed = false
   #collectable = false
   #strides: readonly number[] | null

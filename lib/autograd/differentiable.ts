@@ -1,7 +1,7 @@
 import { isFloat } from '../dtype.ts'
 import { StateError } from '../errors.ts'
 import { keep } from '../scope.ts'
-import { type Origin, Tensor } from '../tensor.ts'
+import { Tensor } from '../tensor.ts'
 import { gradEnabled } from './grad-mode.ts'
 import { type Edge, edgeOf, TapeRecord, usedTape } from './tape.ts'
 
@@ -52,7 +52,7 @@ export class Context {
   }
 
   /** Instead of keeping a tensor: how it is computed when backward first asks for it. From then on it is kept. */
-  saveComputed(name: string, compute: Origin): void {
+  saveComputed(name: string, compute: () => Tensor): void {
     if (this.recording) this.#add(name, computedOnce(compute))
   }
 
@@ -104,7 +104,7 @@ export class Context {
 }
 
 /** Made anew each time, in the scope of who reads it. */
-function computed(compute: Origin): SavedTensor {
+function computed(compute: () => Tensor): SavedTensor {
   let held: Tensor | null = null
   return {
     read() {
@@ -117,7 +117,7 @@ function computed(compute: Origin): SavedTensor {
   }
 }
 
-function computedOnce(compute: Origin): SavedTensor {
+function computedOnce(compute: () => Tensor): SavedTensor {
   let held: Tensor | null = null
   return {
     read() {

@@ -3,7 +3,11 @@ import { native, type Tensor } from '../tensor.ts'
 import { WeightCopy } from './weight-copy.ts'
 
 /** A weight (V, K), on the CPU, with a copy in 8 bits (a quarter of its size), and for each row a bound of how far that is from it. */
-export class ScreenedWeight extends WeightCopy<ReturnType<typeof native.screenWeight>> {
+export class ScreenedWeight extends WeightCopy<{
+  readonly codes: Tensor
+  readonly scales: Tensor
+  readonly bounds: Tensor
+}> {
   /** @throws {ShapeError} if it is not a matrix. */
   constructor(weight: Tensor) {
     super(weight, '(V, K)', () => weight.detach())

@@ -74,7 +74,7 @@ class AttentionCore {
   attend(q: Tensor, keys: KeysAndValues, attending: AttentionRows, context: AttentionContext): Tensor {
     const { scale } = this.#config
     const { pass, causal = false, bias = null } = context
-    // A mask that all queries share drops whole values, of which there is a copy by then.
+    // Another mask drops from the values, before they come here.
     const drops = this.#weightDropout.broadcast === 'none'
     const { dropoutP, seed, site, step } = this.#weightDropout.options(pass)
     const result = ops.attention(q, keys.k, this.#droppedValues(keys.v, pass), {

@@ -1,8 +1,14 @@
 // Runs cases: makes their inputs, compares with the float64 reference, derives tolerances.
-import { differentiable, Tensor } from '../lib/index.ts'
+import { device, differentiable, Tensor } from '../lib/index.ts'
 import { denseStrides } from '../lib/tensor.ts'
 import type { Case, Input, Random } from './cases/case.ts'
 import { count, exact, float32, fromFn, type NdArray } from './reference/array.ts'
+
+/** Memory of the CPU, as tests compare it. */
+export function memoryInUse(): { tensors: number; live: number } {
+  const { tensors, live } = device().memory()
+  return { tensors, live }
+}
 
 export type FloatDType = 'float32' | 'float16' | 'bfloat16'
 

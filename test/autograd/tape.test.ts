@@ -203,6 +203,18 @@ describe('gradientCheck', () => {
   })
 })
 
+test('a clone has memory of its own, and hands its gradient on', async () => {
+  using x = leaf([1, 2, 3])
+  using copy = scope(() => ops.clone(ops.scale(x, 2)))
+  using own = noGrad(() => ops.clone(x))
+  noGrad(() => native.fill(own, { value: 7 }))
+  expect([...(await x.data())]).toEqual([1, 2, 3])
+  expect([...(await copy.data())]).toEqual([2, 4, 6])
+  scope(() => ops.sum(copy).backward())
+  expect(await gradient(x)).toEqual([2, 2, 2])
+  x.grad?.dispose()
+})
+
 describe('a result that is computed again', () => {
   const random = randomOf(11)
   const normal = (...shape: number[]) =>

@@ -15,7 +15,7 @@ import {
   T5ForConditionalGeneration,
   Tensor,
 } from '../../lib/index.ts'
-import { randomOf } from '../harness.ts'
+import { memoryInUse, randomOf } from '../harness.ts'
 
 const electra = parseElectraConfig({
   vocab_size: 60,
@@ -75,15 +75,11 @@ async function fresh(make: () => Model & { run(batch: Batch): Tensor }, batch: B
   return await dataOf(model.run(batch))
 }
 
-let before: { tensors: number; live: number }
-const use = () => {
-  const { tensors, live } = device().memory()
-  return { tensors, live }
-}
+let before: ReturnType<typeof memoryInUse>
 beforeEach(() => {
-  before = use()
+  before = memoryInUse()
 })
-afterEach(() => expect(use()).toEqual(before))
+afterEach(() => expect(memoryInUse()).toEqual(before))
 
 describe.each(Object.entries(families))('%s', (_, make) => {
   test.each([
@@ -168,12 +164,12 @@ test('of many kinds the last are remembered, and hold little', async () => {
   const pass = (length: number) => noGrad(() => scope(() => model.forward(batchOf(length)).lastHiddenState))
   for (let time = 0; time < 3; time++) pass(100).dispose()
   await device().synchronize()
-  const { tensors, live } = use()
+  const { tensors, live } = memoryInUse()
   for (let length = 1; length <= 100; length++) for (let time = 0; time < 3; time++) pass(length).dispose()
-  expect(use().tensors).toBe(tensors)
+  expect(memoryInUse().tensors).toBe(tensors)
   // Of each the two offsets and the rows' places.
-  expect(use().live - live).toBeGreaterThan(8 * 1024)
-  expect(use().live - live).toBeLessThan(64 * 1024)
+  expect(memoryInUse().live - live).toBeGreaterThan(8 * 1024)
+  expect(memoryInUse().live - live).toBeLessThan(64 * 1024)
 })
 
 test('memory that is not there is said once, and the next pass is as good as any', async () => {

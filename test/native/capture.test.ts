@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { device, IndexError, keep, noGrad, ops, ShapeError, StateError, scope, Tensor } from '../../lib/index.ts'
 import { Capture, type Recorded } from '../../lib/ops/capture.ts'
-import { randomOf } from '../harness.ts'
+import { memoryInUse, randomOf } from '../harness.ts'
 
 const random = randomOf(3)
 const normal = (...shape: number[]) =>
@@ -52,15 +52,11 @@ async function replayed(capture: Capture, given: Parameters<Capture['replay']>[0
   return await result.data()
 }
 
-let before: { tensors: number; live: number }
-const use = () => {
-  const { tensors, live } = device().memory()
-  return { tensors, live }
-}
+let before: ReturnType<typeof memoryInUse>
 beforeEach(() => {
-  before = use()
+  before = memoryInUse()
 })
-afterEach(() => expect(use()).toEqual(before))
+afterEach(() => expect(memoryInUse()).toEqual(before))
 
 const times = [
   [

@@ -46,11 +46,11 @@ export async function* assistedSearch(
     yield tokensSince(active, before)
     if (settings.heuristic) most = taken.every((n, i) => n === positions[i]?.length) ? most + 2 : Math.max(1, most - 1)
     // Each row's newest token was not fed; what was guessed wrong is taken back.
-    state.truncate(active.map(({ length }) => length - 1))
+    queued(state, () => state.truncate(active.map(({ length }) => length - 1)))
     draft.update(active)
     const going = await goingOn(run, active)
     if (going.length === active.length) continue
-    state.select(going)
+    queued(state, () => state.select(going))
     draft.select(going)
     active = going.map((i) => active[i] as Sequence)
   }

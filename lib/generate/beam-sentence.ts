@@ -8,9 +8,11 @@ export interface Candidates {
   readonly tokens: ArrayLike<number>
 }
 
-// What pushes aside a beam that must not run without forgetting it, as in Hugging Face's search: it fills up where too
-// few others are left.
-const outOfTheRunning = -1e9
+/**
+ * What pushes aside a beam that must not run without forgetting it, as in Hugging Face's search: it fills up where too few
+ * others are left.
+ */
+export const outOfTheRunning = -1e9
 
 /** The beam search of one sentence. */
 export class BeamSentence {

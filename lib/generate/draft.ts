@@ -87,12 +87,12 @@ export class ModelDraft implements Draft {
   update(rows: readonly Sequence[]): void {
     // The newest token is fed with the next guess; what was guessed wrong before it is taken back.
     this.#fed = this.#fed.map((fed, i) => Math.min(fed, (rows[i] as Sequence).length - 1))
-    this.state.truncate(this.#fed)
+    queued(this.state, () => this.state.truncate(this.#fed))
   }
 
   select(rows: readonly number[]): void {
     this.#fed = rows.map((row) => this.#fed[row] as number)
-    this.state.select(rows)
+    queued(this.state, () => this.state.select(rows))
   }
 
   dispose(): void {

@@ -160,7 +160,7 @@ function startDecoding(
     state: model.startDecoding(encoder, { rows: rows.length, length: run.maxLength, promptPadding }),
   }))
   try {
-    if (perSentence > 1) state.select(rows)
+    if (perSentence > 1) queued(model, () => state.select(rows))
   } catch (error) {
     state.dispose()
     throw error

@@ -42,21 +42,26 @@ export interface DecoderState {
   /**
    * Feeds each row its next tokens, any number from 1, and computes the logits of what follows.
    *
-   * @param tokens one list for each row.
+   * @param tokens one list for each row; or (rows) int32, one token for each, whether or not they were read yet.
    * @param wanted 'last': of the token after each row's last one; 'all': after every token fed.
    * @returns (rows, V), or (all tokens, V), row by row; what stands for padding means nothing.
    */
-  step(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor
+  step(tokens: readonly ArrayLike<number>[] | Tensor, wanted: 'last' | 'all'): Tensor
   /**
    * As `step` with 'last', where only each row's best token counts: a model may find it without all logits.
    *
-   * @param tokens one list for each row; or what this gave for the step before, (rows) int32, whether or not it was read yet.
+   * @param tokens as for `step`.
    * @param banned tokens that must not be it.
    * @returns (rows) int32; of equal ones the lowest.
    */
   best(tokens: readonly ArrayLike<number>[] | Tensor, banned: readonly number[]): Tensor
-  /** Makes row i what row rows[i] was, for every i; rows may repeat, and those not named are gone. Copies no cache. */
-  select(rows: readonly number[]): void
+  /**
+   * Makes row i what row rows[i] was, for every i; rows may repeat, and those not named are gone. Copies no cache.
+   *
+   * @param rows numbers; or (rows) int32, whether or not they were read yet: as many rows as there are, each of which
+   *   continues one of its own sentence that is as long.
+   */
+  select(rows: readonly number[] | Tensor): void
   /** Takes back what row i was fed beyond lengths[i] tokens. */
   truncate(lengths: readonly number[]): void
   /** Gives all memory back; doing it twice does nothing. */

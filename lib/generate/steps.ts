@@ -1,4 +1,5 @@
-import type { Tensor } from '../tensor.ts'
+import * as ops from '../ops/index.ts'
+import { Tensor } from '../tensor.ts'
 import { LogitsContext } from './context.ts'
 import type { DecoderState } from './model.ts'
 import { applyProcessors, bannedAlone } from './processors.ts'
@@ -64,10 +65,33 @@ export class Steps {
    * @param tokens what `queueBest` gave.
    */
   queueBestAfter(rows: readonly StepRow[], tokens: Tensor): { ids: Tensor } | null {
+    const banned = this.#bannedAfter(rows)
+    return banned && { ids: this.state.best(tokens, banned) }
+  }
+
+  /**
+   * As `queue`, of the step after one that is not read yet; null where it takes ids to process scores, where somebody asked
+   * for these, or no step follows.
+   *
+   * @param goOn queues what makes of the decoder's rows those that go on; `running` are their newest tokens, (rows) int32.
+   */
+  queueAfter<Going extends { readonly running: Tensor }, T>(
+    rows: readonly StepRow[],
+    goOn: () => Going,
+    choose: (scores: Tensor, going: Going) => T,
+    prepare: (logits: Tensor) => Tensor,
+  ): T | null {
+    const banned = this.#bannedAfter(rows)
+    if (!banned) return null
+    const going = goOn()
+    const scores = prepare(this.state.step(going.running, 'last'))
+    return choose(banned.length > 0 ? ops.banTokens(scores, Tensor.from(Int32Array.from(banned))) : scores, going)
+  }
+
+  #bannedAfter(rows: readonly StepRow[]): readonly number[] | null {
     const lengths = rows.map(({ ids }) => ids.length + 1)
     if (!this.run.config.useCache || lengths.some((length) => this.run.stopping.exhausted(length))) return null
-    const banned = this.#bannedFrom(lengths)
-    return banned && { ids: this.state.best(tokens, banned) }
+    return this.#bannedFrom(lengths)
   }
 
   /** Of rows of such lengths, where banning is all that happens to scores, and nobody asked for them. */

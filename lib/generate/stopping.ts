@@ -23,12 +23,15 @@ type Criterion = (...args: Parameters<StoppingCriterion>) => boolean | Promise<b
 /** When sequences end. */
 export class Stopping {
   readonly #criteria: Criterion[]
+  /** Tokens that end a sequence. */
+  readonly endTokens: readonly number[]
   readonly #maxLength: number
   readonly #deadline: number
 
   /** @throws {ConfigError} if there are stop strings without a tokenizer. */
   constructor({ config, maxLength, tokenizer, stoppingCriterion }: StoppingSettings) {
-    const ends = new Set(tokenList(config.eosTokenId))
+    this.endTokens = tokenList(config.eosTokenId)
+    const ends = new Set(this.endTokens)
     this.#maxLength = maxLength
     this.#deadline = config.maxTime === null ? Number.POSITIVE_INFINITY : performance.now() + config.maxTime * 1000
     this.#criteria = [(ids) => ends.has(ids[ids.length - 1] as number)]
@@ -37,6 +40,11 @@ export class Stopping {
       this.#criteria.push(stopStrings([config.stopStrings].flat(), tokenizer))
     }
     if (stoppingCriterion) this.#criteria.push(stoppingCriterion)
+  }
+
+  /** Whether nothing but an end token ends a sequence before it is exhausted. */
+  get endsByTokenAlone(): boolean {
+    return this.#criteria.length === 1
   }
 
   /** Whether the sequence ends by what it says: an end token, a stop string, the caller's own criterion. */

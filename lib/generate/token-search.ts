@@ -53,7 +53,8 @@ export async function* tokenSearch(
       const going = await goingOn(run, active)
       active = going.map((i) => active[i] as Sequence)
       // What was queued ahead has all rows; the decoder lets go of those that ended after it.
-      if (!ahead && active.length < rows.length) state.select(active.map((sequence) => rows.indexOf(sequence)))
+      const kept = active.map((sequence) => rows.indexOf(sequence))
+      if (!ahead && kept.length < rows.length) queued(state, () => state.select(kept))
     }
   } finally {
     await ahead?.step.values.catch(() => {})

@@ -182,7 +182,6 @@ export class ElectraForJointPreTraining {
     return this.discriminator.training
   }
 
-  /** Whether the blocks of both networks are computed again in backward: see `PreTrainedModel`. */
   /** What both networks compute in, as models have it. */
   get computeDtype(): ComputeDType {
     return this.discriminator.computeDtype
@@ -193,6 +192,7 @@ export class ElectraForJointPreTraining {
     this.discriminator.computeDtype = dtype
   }
 
+  /** Whether the blocks of both networks are computed again in backward: see `PreTrainedModel`. */
   get gradientCheckpointing(): boolean {
     return this.discriminator.gradientCheckpointing
   }

@@ -44,8 +44,8 @@ export class T5Decoding implements DecoderState {
   readonly #context: Pick<AttentionContext, 'rows' | 'pass'>
   readonly #capacity: DecoderCapacity
   #rows: readonly Row[]
-  /** (slots · length): in which slot the key t of a slot's row lies; null while all are in their own. */
-  #table: Int32Array | null = null
+  /** (slots, length): in which slot the key t of a slot's row lies; null while all are in their own. */
+  #table: Tensor | null = null
   /** A step of one token for each of so many rows, with a table of slots or without; captured when it comes again. */
   #repeated: { readonly rows: number; readonly table: boolean; readonly ops: Capture | null } | null = null
 
@@ -68,17 +68,15 @@ export class T5Decoding implements DecoderState {
     }
   }
 
-  step(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor {
+  step(tokens: readonly ArrayLike<number>[] | Tensor, wanted: 'last' | 'all'): Tensor {
+    if (tokens instanceof Tensor) return this.model.logits(this.#feedGiven(tokens))
     const padding = this.#paddingIn(tokens)
     const logits = this.model.logits(this.#feed(this.#withoutPadding(tokens, padding), wanted))
     return wanted === 'last' || padding.every((count) => count === 0) ? logits : spread(logits, tokens, padding)
   }
 
   best(tokens: readonly ArrayLike<number>[] | Tensor, banned: readonly number[]): Tensor {
-    if (tokens instanceof Tensor) {
-      this.#advance(this.#rows.map(() => 1))
-      return this.model.bestTokens(this.#feedOne(tokens), banned)
-    }
+    if (tokens instanceof Tensor) return this.model.bestTokens(this.#feedGiven(tokens), banned)
     const real = this.#withoutPadding(tokens, this.#paddingIn(tokens))
     return this.model.bestTokens(this.#feed(real, 'last'), banned)
   }
@@ -102,6 +100,11 @@ export class T5Decoding implements DecoderState {
     return this.#decoder.finalNorm.forward(last)
   }
 
+  #feedGiven(tokens: Tensor): Tensor {
+    this.#advance(this.#rows.map(() => 1))
+    return this.#feedOne(tokens)
+  }
+
   #advance(counts: readonly number[]): void {
     this.#rows = this.#rows.map((row, i) => ({ ...row, length: row.length + (counts[i] as number) }))
   }
@@ -114,7 +117,8 @@ export class T5Decoding implements DecoderState {
     const before = this.#repeated
     const [rows, table] = [this.#rows.length, this.#table !== null]
     const again = before?.rows === rows && before.table === table
-    if (again && before.ops) return before.ops.replay([ids, ...this.#places()])
+    const places = this.#places()
+    if (again && before.ops) return before.ops.replay(this.#table ? [ids, ...places, this.#table] : [ids, ...places])
     this.#forget()
     const input = this.#inputOf(ids)
     const step = () => this.#decoder.finalNorm.forward(this.#throughBlocks(input))
@@ -134,26 +138,25 @@ export class T5Decoding implements DecoderState {
     this.#repeated = null
   }
 
-  /** Where a step's tokens go and what they see: slots, lengths, sentences, their lengths, and the table if there is one. */
-  #places(): ArrayLike<number>[] {
+  /** Where a step's tokens go and what they see: slots, lengths, sentences and their lengths. */
+  #places(): [slots: number[], lengths: number[], sentences: number[], sourceLengths: number[]] {
     const sentences = this.#rows.map(({ sentence }) => sentence)
-    const places = [
+    return [
       this.#rows.map(({ slot }) => slot),
       this.#rows.map(({ length }) => length),
       sentences,
       sentences.map((sentence) => this.#sourceLengths[sentence] as number),
     ]
-    return this.#table ? [...places, this.#table] : places
   }
 
+  /** Tensors that a capture may take over. */
   #inputOf(ids: readonly number[] | Tensor, counts?: readonly number[]): StepInput {
-    const [slots, lengths, sentences, sourceLengths] = this.#places() as number[][]
-    const { rows, length } = this.#capacity
+    const [slots, lengths, sentences, sourceLengths] = this.#places()
     return {
       ids: ids instanceof Tensor ? ops.clone(ids) : Tensor.from(Int32Array.from(ids)),
-      self: ops.cacheRows(slots as number[], lengths as number[], counts),
-      cross: ops.cacheRows(sentences as number[], sourceLengths as number[], counts),
-      slotTable: this.#table && Tensor.from(this.#table, { shape: [rows, length] }),
+      self: ops.cacheRows(slots, lengths, counts),
+      cross: ops.cacheRows(sentences, sourceLengths, counts),
+      slotTable: this.#table && ops.clone(this.#table),
     }
   }
 
@@ -172,23 +175,41 @@ export class T5Decoding implements DecoderState {
     return this.model.device
   }
 
-  select(rows: readonly number[]): void {
+  select(rows: readonly number[] | Tensor): void {
     const before = this.#rows
+    if (rows instanceof Tensor) {
+      this.#takeOver(before, rows)
+      return
+    }
     const unchanged = rows.length === before.length && rows.every((row, i) => row === i)
     if (unchanged) return
     if (rows.length > this.#capacity.rows) {
       throw new StateError(`select: expected at most ${this.#capacity.rows} rows, got ${rows.length}`)
     }
-    // The first to continue a row keeps its slot; others get slots that no row keeps.
+    // The first to continue a row keeps its slot.
     const keepers = new Map<number, number>()
     for (const [i, row] of rows.entries()) if (!keepers.has(row)) keepers.set(row, i)
     const kept = new Set([...keepers.keys()].map((row) => (before[row] as Row).slot))
-    const free = Array.from({ length: this.#capacity.rows }, (_, slot) => slot).filter((slot) => !kept.has(slot))
+    const free = this.#slotsBut(kept)
     const parents = rows.map((row) => before[row] as Row)
     this.#rows = parents.map((parent, i) =>
-      keepers.get(rows[i] as number) === i ? parent : { ...parent, slot: free.shift() as number },
+      keepers.get(rows[i] as number) === i ? parent : { ...parent, slot: free(parent.sentence) },
     )
-    this.#takeOver(parents)
+    const moved = this.#rows.some(({ slot, length }, i) => length > 0 && slot !== parents[i]?.slot)
+    if (moved) this.#takeOver(before, int32(rows))
+  }
+
+  /**
+   * Gives slots that no row keeps. Of a sentence's own rows first: what lies in a slot beyond the length of one sentence's
+   * rows may still be read by those of a longer one.
+   */
+  #slotsBut(kept: ReadonlySet<number>): (sentence: number) => number {
+    const free = Array.from({ length: this.#capacity.rows }, (_, slot) => slot).filter((slot) => !kept.has(slot))
+    const owners = new Map(this.#rows.map(({ slot, sentence }) => [slot, sentence]))
+    return (sentence) => {
+      const own = free.findIndex((slot) => owners.get(slot) === sentence)
+      return free.splice(Math.max(own, 0), 1)[0] as number
+    }
   }
 
   truncate(lengths: readonly number[]): void {
@@ -196,11 +217,26 @@ export class T5Decoding implements DecoderState {
       const padding = Math.min(this.#paddingOf(row), lengths[i] as number)
       return { ...row, padding, length: (lengths[i] as number) - padding }
     })
-    for (const { slot, length } of this.#rows) this.#line(slot)?.fill(slot, length)
+    // Keys that take the places of those taken back are the rows' own.
+    if (this.#table) this.#takeOver(this.#rows, int32([...this.#rows.keys()]))
+  }
+
+  /** Gives rows the lines of the table of those of `before` that they continue. */
+  #takeOver(before: readonly Row[], rows: Tensor): void {
+    const { rows: slots, length } = this.#capacity
+    const own = () => Int32Array.from({ length: slots * length }, (_, i) => Math.floor(i / length))
+    const table = this.#table ?? Tensor.from(own(), { shape: [slots, length] })
+    const slotsOf = (list: readonly Row[]) => int32(list.map(({ slot }) => slot))
+    const lengths = int32(this.#rows.map((row) => row.length))
+    const next = keep(ops.continueSlots(table, slotsOf(before), rows, slotsOf(this.#rows), lengths))
+    table.dispose()
+    this.#table = next
   }
 
   dispose(): void {
     this.#forget()
+    this.#table?.dispose()
+    this.#table = null
     for (const { k, v } of [...this.#caches, ...this.#sources]) {
       k.dispose()
       v.dispose()
@@ -252,27 +288,6 @@ export class T5Decoding implements DecoderState {
     const q = crossAttention.project(crossAttentionNorm.forward(h))
     return crossAttention.finish(flat(ops.attentionDecode(q, k, v, rows)), h, this.#context)
   }
-
-  #line(slot: number): Int32Array | undefined {
-    const { length } = this.#capacity
-    return this.#table?.subarray(slot * length, (slot + 1) * length)
-  }
-
-  /** Gives rows that changed their slot the lines of the table of those that they continue. */
-  #takeOver(parents: readonly Row[]): void {
-    const { rows, length } = this.#capacity
-    const moved = this.#rows.some(({ slot, length: fed }, i) => fed > 0 && slot !== parents[i]?.slot)
-    if (!this.#table && moved)
-      this.#table = Int32Array.from({ length: rows * length }, (_, i) => Math.floor(i / length))
-    const before = this.#table?.slice()
-    if (!before) return
-    this.#rows.forEach(({ slot, length: fed }, i) => {
-      const from = (parents[i] as Row).slot * length
-      this.#line(slot)
-        ?.fill(slot, fed)
-        .set(before.subarray(from, from + fed))
-    })
-  }
 }
 
 function addCache(list: Cache[], shape: readonly number[]): Cache {
@@ -286,6 +301,10 @@ function addCache(list: Cache[], shape: readonly number[]): Cache {
     k.dispose()
     throw error
   }
+}
+
+function int32(values: readonly number[]): Tensor {
+  return Tensor.from(Int32Array.from(values))
 }
 
 /** (N, H, D) as (N, H · D). */

@@ -10,6 +10,8 @@ export interface NativeOps<T> {
   kvCacheAppend(cacheK: T, cacheV: T, k: T, v: T, cuSeqlens: T, slots: T, lengths: T): void
   /** q (N H D) float · cacheK (S H L D) float32 · cacheV (S H L D) float32 · cuSeqlens (n+1) int32 · slots (n) int32 · lengths (n) int32 · slotTable (S L) int32 · biasTable (numBuckets H) float */
   attentionDecode(q: T, cacheK: T, cacheV: T, cuSeqlens: T, slots: T, lengths: T, slotTable: T | null, biasTable: T | null, attrs?: { scale?: number; causal?: boolean; bidirectional?: boolean; maxDistance?: number }): T
+  /** slotTable (S L) int32 · before (m) int32 · rows (n) int32 · slots (n) int32 · lengths (n) int32 */
+  continueSlots(slotTable: T, before: T, rows: T, slots: T, lengths: T): T
   /** a (*) float · b (*) float */
   binary(a: T, b: T, attrs: { op: 'add' | 'sub' | 'mul' | 'div' }): T
   /** x (*) float */
@@ -104,6 +106,8 @@ export interface NativeOps<T> {
   beamCandidates(logits: T, beamScores: T, attrs: { k: number }): { scores: T; parents: T; tokens: T }
   /** logits (R V) float · beamScores (B b) float32 · streams (B) int32 */
   sampleCandidates(logits: T, beamScores: T, streams: T | null, attrs: { k: number; seed: number; site?: number; step?: number }): { scores: T; parents: T; tokens: T }
+  /** scores (B k) float32 · parents (B k) int32 · tokens (B k) int32 · ends (E) int32 */
+  runningBeams(scores: T, parents: T, tokens: T, ends: T, attrs: { beams: number; demotion: number }): { beamScores: T; rows: T; running: T }
   /** logits (R V) float */
   warpLogits(logits: T, attrs: { rule: 'temperature' | 'topK' | 'topP' | 'minP' | 'typical' | 'epsilon' | 'eta' | 'topH'; value: number; minTokensToKeep?: number }): T
   /** logits (R V) float · ids (R L) int32 · lengths (R) int32 */
@@ -138,6 +142,7 @@ export const schema: readonly OpSchema[] = [
   {"name":"attentionBwd","inputs":[{"name":"q","dims":"Nq H D","kind":"float"},{"name":"k","dims":"Nk H D","kind":"float"},{"name":"v","dims":"Nk H D","kind":"float"},{"name":"cuSeqlensQ","dims":"B+1","kind":"int32"},{"name":"cuSeqlensK","dims":"B+1","kind":"int32"},{"name":"positionsQ","dims":"Nq","kind":"int32","optional":true},{"name":"positionsK","dims":"Nk","kind":"int32","optional":true},{"name":"biasTable","dims":"numBuckets H","kind":"float","optional":true},{"name":"biasDense","dims":"batch H Tq Tk","kind":"float","optional":true},{"name":"o","dims":"Nq H D","kind":"float"},{"name":"lse","dims":"H Nq","kind":"float32"},{"name":"dO","dims":"Nq H D","kind":"float"}],"attrs":[{"name":"scale","type":"float","fallback":1},{"name":"causal","type":"bool","fallback":0},{"name":"bidirectional","type":"bool","fallback":1},{"name":"maxDistance","type":"int","fallback":128},{"name":"dropoutP","type":"float","fallback":0},{"name":"seed","type":"int","fallback":0},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0},{"name":"wantTable","type":"bool","fallback":0},{"name":"wantDense","type":"bool","fallback":0}],"outputs":[{"name":"dQ"},{"name":"dK"},{"name":"dV"},{"name":"dBiasTable","optional":true},{"name":"dBiasDense","optional":true}],"cpu":true,"cuda":true},
   {"name":"kvCacheAppend","inputs":[{"name":"cacheK","dims":"S H L D","kind":"float32","mutated":true},{"name":"cacheV","dims":"S H L D","kind":"float32","mutated":true},{"name":"k","dims":"N H D","kind":"float"},{"name":"v","dims":"N H D","kind":"float"},{"name":"cuSeqlens","dims":"n+1","kind":"int32"},{"name":"slots","dims":"n","kind":"int32"},{"name":"lengths","dims":"n","kind":"int32"}],"attrs":[],"outputs":[],"cpu":true,"cuda":true},
   {"name":"attentionDecode","inputs":[{"name":"q","dims":"N H D","kind":"float"},{"name":"cacheK","dims":"S H L D","kind":"float32"},{"name":"cacheV","dims":"S H L D","kind":"float32"},{"name":"cuSeqlens","dims":"n+1","kind":"int32"},{"name":"slots","dims":"n","kind":"int32"},{"name":"lengths","dims":"n","kind":"int32"},{"name":"slotTable","dims":"S L","kind":"int32","optional":true},{"name":"biasTable","dims":"numBuckets H","kind":"float","optional":true}],"attrs":[{"name":"scale","type":"float","fallback":1},{"name":"causal","type":"bool","fallback":0},{"name":"bidirectional","type":"bool","fallback":1},{"name":"maxDistance","type":"int","fallback":128}],"outputs":[{"name":"o"}],"cpu":true,"cuda":true},
+  {"name":"continueSlots","inputs":[{"name":"slotTable","dims":"S L","kind":"int32"},{"name":"before","dims":"m","kind":"int32"},{"name":"rows","dims":"n","kind":"int32"},{"name":"slots","dims":"n","kind":"int32"},{"name":"lengths","dims":"n","kind":"int32"}],"attrs":[],"outputs":[{"name":"y"}],"cpu":true,"cuda":true},
   {"name":"binary","inputs":[{"name":"a","dims":"*","kind":"float"},{"name":"b","dims":"*","kind":"float"}],"attrs":[{"name":"op","type":"enum","choices":["add","sub","mul","div"]}],"outputs":[{"name":"y"}],"cpu":true,"cuda":true},
   {"name":"affine","inputs":[{"name":"x","dims":"*","kind":"float"}],"attrs":[{"name":"scale","type":"float","fallback":1},{"name":"shift","type":"float","fallback":0}],"outputs":[{"name":"y"}],"cpu":true,"cuda":true},
   {"name":"fill","inputs":[{"name":"x","dims":"*","kind":"any","mutated":true}],"attrs":[{"name":"value","type":"float"}],"outputs":[],"cpu":true,"cuda":true},
@@ -185,6 +190,7 @@ export const schema: readonly OpSchema[] = [
   {"name":"sampleCategorical","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"streams","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"ids"}],"cpu":true,"cuda":true},
   {"name":"beamCandidates","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"beamScores","dims":"B b","kind":"float32"}],"attrs":[{"name":"k","type":"int"}],"outputs":[{"name":"scores"},{"name":"parents"},{"name":"tokens"}],"cpu":true,"cuda":true},
   {"name":"sampleCandidates","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"beamScores","dims":"B b","kind":"float32"},{"name":"streams","dims":"B","kind":"int32","optional":true}],"attrs":[{"name":"k","type":"int"},{"name":"seed","type":"int"},{"name":"site","type":"int","fallback":0},{"name":"step","type":"int","fallback":0}],"outputs":[{"name":"scores"},{"name":"parents"},{"name":"tokens"}],"cpu":true,"cuda":true},
+  {"name":"runningBeams","inputs":[{"name":"scores","dims":"B k","kind":"float32"},{"name":"parents","dims":"B k","kind":"int32"},{"name":"tokens","dims":"B k","kind":"int32"},{"name":"ends","dims":"E","kind":"int32"}],"attrs":[{"name":"beams","type":"int"},{"name":"demotion","type":"float"}],"outputs":[{"name":"beamScores"},{"name":"rows"},{"name":"running"}],"cpu":true,"cuda":true},
   {"name":"warpLogits","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"rule","type":"enum","choices":["temperature","topK","topP","minP","typical","epsilon","eta","topH"]},{"name":"value","type":"float"},{"name":"minTokensToKeep","type":"int","fallback":1}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":true},
   {"name":"penalizeRepetition","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"ids","dims":"R L","kind":"int32"},{"name":"lengths","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"penalty","type":"float"}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":true},
   {"name":"banRepeatedNgrams","inputs":[{"name":"logits","dims":"R V","kind":"float"},{"name":"ids","dims":"R L","kind":"int32"},{"name":"lengths","dims":"R","kind":"int32","optional":true},{"name":"sources","dims":"R S","kind":"int32","optional":true},{"name":"sourceLengths","dims":"R","kind":"int32","optional":true}],"attrs":[{"name":"n","type":"int"}],"outputs":[{"name":"scores"}],"cpu":true,"cuda":true},
@@ -308,42 +314,51 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       enqueue(3)
       return output() as T
     },
+    continueSlots(slotTable, before, rows, slots, lengths) {
+      tensor('continueSlots', 'slotTable', slotTable, 0)
+      tensor('continueSlots', 'before', before, 1)
+      tensor('continueSlots', 'rows', rows, 2)
+      tensor('continueSlots', 'slots', slots, 3)
+      tensor('continueSlots', 'lengths', lengths, 4)
+      enqueue(4)
+      return output() as T
+    },
     binary(a, b, attrs) {
       tensor('binary', 'a', a, 0)
       tensor('binary', 'b', b, 1)
       choice('binary', 'op', attrs.op, 2, null, binaryOp)
-      enqueue(4)
+      enqueue(5)
       return output() as T
     },
     affine(x, attrs) {
       tensor('affine', 'x', x, 0)
       number('affine', 'scale', attrs?.scale, 1, 1)
       number('affine', 'shift', attrs?.shift, 2, 0)
-      enqueue(5)
+      enqueue(6)
       return output() as T
     },
     fill(x, attrs) {
       tensor('fill', 'x', x, 0)
       number('fill', 'value', attrs.value, 1, null)
-      enqueue(6)
+      enqueue(7)
       updated(x)
     },
     accumulate(x, y) {
       tensor('accumulate', 'x', x, 0)
       tensor('accumulate', 'y', y, 1)
-      enqueue(7)
+      enqueue(8)
       updated(x)
     },
     scale(x, factor) {
       tensor('scale', 'x', x, 0)
       tensor('scale', 'factor', factor, 1)
-      enqueue(8)
+      enqueue(9)
       updated(x)
     },
     cast(x, attrs) {
       tensor('cast', 'x', x, 0)
       choice('cast', 'dtype', attrs.dtype, 1, null, castDtype)
-      enqueue(9)
+      enqueue(10)
       return output() as T
     },
     reduce(x, attrs) {
@@ -351,7 +366,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       choice('reduce', 'kind', attrs.kind, 1, null, reduceKind)
       number('reduce', 'axes', attrs.axes, 2, null)
       flag('reduce', 'keepDims', attrs.keepDims, 3, 0)
-      enqueue(10)
+      enqueue(11)
       return output() as T
     },
     maxBwd(x, y, dY, attrs) {
@@ -359,27 +374,27 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('maxBwd', 'y', y, 1)
       tensor('maxBwd', 'dY', dY, 2)
       number('maxBwd', 'axes', attrs.axes, 3, null)
-      enqueue(11)
+      enqueue(12)
       return output() as T
     },
     unary(x, attrs) {
       tensor('unary', 'x', x, 0)
       choice('unary', 'kind', attrs.kind, 1, null, unaryKind)
-      enqueue(12)
+      enqueue(13)
       return output() as T
     },
     unaryBwd(at, dY, attrs) {
       tensor('unaryBwd', 'at', at, 0)
       tensor('unaryBwd', 'dY', dY, 1)
       choice('unaryBwd', 'kind', attrs.kind, 2, null, unaryBwdKind)
-      enqueue(13)
+      enqueue(14)
       return output() as T
     },
     gated(gate, linear, attrs) {
       tensor('gated', 'gate', gate, 0)
       tensor('gated', 'linear', linear, 1)
       choice('gated', 'kind', attrs.kind, 2, null, gatedKind)
-      enqueue(14)
+      enqueue(15)
       return output() as T
     },
     gatedBwd(gate, linear, dY, attrs) {
@@ -387,7 +402,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('gatedBwd', 'linear', linear, 1)
       tensor('gatedBwd', 'dY', dY, 2)
       choice('gatedBwd', 'kind', attrs.kind, 3, null, gatedBwdKind)
-      enqueue(15)
+      enqueue(16)
       return { dGate: output() as T, dLinear: output() as T }
     },
     dropout(x, attrs) {
@@ -396,7 +411,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('dropout', 'seed', attrs?.seed, 2, 0)
       number('dropout', 'site', attrs?.site, 3, 0)
       number('dropout', 'step', attrs?.step, 4, 0)
-      enqueue(16)
+      enqueue(17)
       return output() as T
     },
     gemm(a, b, packedB, c, bias, gate, residual, attrs) {
@@ -416,12 +431,12 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('gemm', 'seed', attrs?.seed, 13, 0)
       number('gemm', 'site', attrs?.site, 14, 0)
       number('gemm', 'step', attrs?.step, 15, 0)
-      enqueue(17)
+      enqueue(18)
       return { y: output() as T, z: output() }
     },
     gemmPack(b) {
       tensor('gemmPack', 'b', b, 0)
-      enqueue(18)
+      enqueue(19)
       return output() as T
     },
     gemmEpilogueBwd(dy, z, gate, attrs) {
@@ -434,7 +449,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('gemmEpilogueBwd', 'seed', attrs?.seed, 6, 0)
       number('gemmEpilogueBwd', 'site', attrs?.site, 7, 0)
       number('gemmEpilogueBwd', 'step', attrs?.step, 8, 0)
-      enqueue(19)
+      enqueue(20)
       return { dz: output(), dGate: output(), dBias: output() }
     },
     linearArgmax(x, weight, codes, scales, bounds, banned) {
@@ -444,19 +459,19 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('linearArgmax', 'scales', scales, 3)
       tensor('linearArgmax', 'bounds', bounds, 4)
       optional('linearArgmax', 'banned', banned, 5)
-      enqueue(20)
+      enqueue(21)
       return output() as T
     },
     screenWeight(weight) {
       tensor('screenWeight', 'weight', weight, 0)
-      enqueue(21)
+      enqueue(22)
       return { codes: output() as T, scales: output() as T, bounds: output() as T }
     },
     sparseLinear(x, b, residual) {
       tensor('sparseLinear', 'x', x, 0)
       tensor('sparseLinear', 'b', b, 1)
       optional('sparseLinear', 'residual', residual, 2)
-      enqueue(22)
+      enqueue(23)
       return output() as T
     },
     crossEntropyFwd(logits, labels, weights, attrs) {
@@ -468,7 +483,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       choice('crossEntropyFwd', 'smoothing', attrs?.smoothing, 5, 0, crossEntropyFwdSmoothing)
       number('crossEntropyFwd', 'zLoss', attrs?.zLoss, 6, 0)
       choice('crossEntropyFwd', 'reduction', attrs?.reduction, 7, 0, crossEntropyFwdReduction)
-      enqueue(23)
+      enqueue(24)
       return { loss: output() as T, lse: output() as T, scale: output() as T }
     },
     crossEntropyBwd(logits, labels, weights, lse, scale, dLoss, attrs) {
@@ -483,7 +498,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       choice('crossEntropyBwd', 'smoothing', attrs?.smoothing, 8, 0, crossEntropyBwdSmoothing)
       number('crossEntropyBwd', 'zLoss', attrs?.zLoss, 9, 0)
       choice('crossEntropyBwd', 'reduction', attrs?.reduction, 10, 0, crossEntropyBwdReduction)
-      enqueue(24)
+      enqueue(25)
       return output() as T
     },
     linearCrossEntropy(x, weight, bias, labels, weights, dLoss, attrs) {
@@ -501,7 +516,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       flag('linearCrossEntropy', 'gradX', attrs?.gradX, 11, 0)
       flag('linearCrossEntropy', 'gradWeight', attrs?.gradWeight, 12, 0)
       flag('linearCrossEntropy', 'gradBias', attrs?.gradBias, 13, 0)
-      enqueue(25)
+      enqueue(26)
       return { loss: output() as T, dX: output(), dWeight: output(), dBias: output() }
     },
     bceWithLogits(logits, targets, mask, attrs) {
@@ -510,7 +525,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       optional('bceWithLogits', 'mask', mask, 2)
       choice('bceWithLogits', 'reduction', attrs?.reduction, 3, 0, bceWithLogitsReduction)
       flag('bceWithLogits', 'gradient', attrs?.gradient, 4, 0)
-      enqueue(26)
+      enqueue(27)
       return { loss: output() as T, dLogits: output() }
     },
     rtdLoss(logits, isReplaced, mask, attrs) {
@@ -518,7 +533,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('rtdLoss', 'isReplaced', isReplaced, 1)
       optional('rtdLoss', 'mask', mask, 2)
       flag('rtdLoss', 'gradient', attrs?.gradient, 3, 0)
-      enqueue(27)
+      enqueue(28)
       return { loss: output() as T, dLogits: output() }
     },
     replaceTokens(logits, originalIds, maskedPositions, attrs) {
@@ -530,7 +545,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('replaceTokens', 'seed', attrs.seed, 5, null)
       number('replaceTokens', 'site', attrs.site, 6, 0)
       number('replaceTokens', 'step', attrs.step, 7, 0)
-      enqueue(28)
+      enqueue(29)
       return { corruptedIds: output() as T, isReplaced: output() as T, sampledIds: output() as T }
     },
     generatorObjective(x, weight, bias, originalIds, maskedPositions, weights, attrs) {
@@ -548,7 +563,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       flag('generatorObjective', 'gradX', attrs.gradX, 11, 0)
       flag('generatorObjective', 'gradWeight', attrs.gradWeight, 12, 0)
       flag('generatorObjective', 'gradBias', attrs.gradBias, 13, 0)
-      enqueue(29)
+      enqueue(30)
       return { loss: output() as T, corruptedIds: output() as T, isReplaced: output() as T, sampledIds: output() as T, dX: output(), dWeight: output(), dBias: output() }
     },
     sgd(params, grads, velocities, shadows, norm, skipped, attrs) {
@@ -565,7 +580,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('sgd', 'momentum', attrs.momentum, at++, 0)
       flag('sgd', 'nesterov', attrs.nesterov, at++, 0)
       flag('sgd', 'countSkip', attrs.countSkip, at++, 1)
-      enqueue(30)
+      enqueue(31)
       updated(params)
       updated(velocities)
       updated(shadows)
@@ -585,7 +600,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('adagrad', 'lrDecay', attrs.lrDecay, at++, 0)
       number('adagrad', 'eps', attrs.eps, at++, 1e-10)
       flag('adagrad', 'countSkip', attrs.countSkip, at++, 1)
-      enqueue(31)
+      enqueue(32)
       updated(params)
       updated(sums)
       updated(shadows)
@@ -609,7 +624,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       flag('adamw', 'biasCorrection', attrs.biasCorrection, at++, 1)
       flag('adamw', 'rmsScale', attrs.rmsScale, at++, 0)
       flag('adamw', 'countSkip', attrs.countSkip, at++, 1)
-      enqueue(32)
+      enqueue(33)
       updated(params)
       updated(means)
       updated(squares)
@@ -641,7 +656,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('adafactor', 'clipThreshold', attrs.clipThreshold, at++, 1)
       number('adafactor', 'beta1', attrs.beta1, at++, 0)
       flag('adafactor', 'countSkip', attrs.countSkip, at++, 1)
-      enqueue(33)
+      enqueue(34)
       updated(params)
       updated(rows)
       updated(columns)
@@ -653,7 +668,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
     globalNorm(grads) {
       let at = 0
       at = list('globalNorm', 'grads', grads, at)
-      enqueue(34)
+      enqueue(35)
       return output() as T
     },
     clipByGlobalNorm(grads, norm, attrs) {
@@ -662,7 +677,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('clipByGlobalNorm', 'norm', norm, at++)
       number('clipByGlobalNorm', 'maxNorm', attrs.maxNorm, at++, null)
       choice('clipByGlobalNorm', 'style', attrs.style, at++, 0, clipByGlobalNormStyle)
-      enqueue(35)
+      enqueue(36)
       updated(grads)
     },
     rmsNorm(x, residual, weight, attrs) {
@@ -674,7 +689,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('rmsNorm', 'seed', attrs.seed, 5, 0)
       number('rmsNorm', 'site', attrs.site, 6, 0)
       number('rmsNorm', 'step', attrs.step, 7, 0)
-      enqueue(36)
+      enqueue(37)
       return { y: output() as T, h: output(), rstd: output() as T }
     },
     rmsNormBwd(h, weight, rstd, dY, dHOut, attrs) {
@@ -687,7 +702,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('rmsNormBwd', 'seed', attrs?.seed, 6, 0)
       number('rmsNormBwd', 'site', attrs?.site, 7, 0)
       number('rmsNormBwd', 'step', attrs?.step, 8, 0)
-      enqueue(37)
+      enqueue(38)
       return { dH: output() as T, dX: output(), dWeight: output() as T }
     },
     layerNorm(x, residual, weight, bias, attrs) {
@@ -700,7 +715,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('layerNorm', 'seed', attrs.seed, 6, 0)
       number('layerNorm', 'site', attrs.site, 7, 0)
       number('layerNorm', 'step', attrs.step, 8, 0)
-      enqueue(38)
+      enqueue(39)
       return { y: output() as T, h: output(), mean: output() as T, rstd: output() as T }
     },
     layerNormBwd(h, weight, mean, rstd, dY, dHOut, attrs) {
@@ -714,33 +729,33 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('layerNormBwd', 'seed', attrs?.seed, 7, 0)
       number('layerNormBwd', 'site', attrs?.site, 8, 0)
       number('layerNormBwd', 'step', attrs?.step, 9, 0)
-      enqueue(39)
+      enqueue(40)
       return { dH: output() as T, dX: output(), dWeight: output() as T, dBias: output() as T }
     },
     softmax(x, attrs) {
       tensor('softmax', 'x', x, 0)
       flag('softmax', 'log', attrs?.log, 1, 0)
-      enqueue(40)
+      enqueue(41)
       return output() as T
     },
     softmaxBwd(y, dY, attrs) {
       tensor('softmaxBwd', 'y', y, 0)
       tensor('softmaxBwd', 'dY', dY, 1)
       flag('softmaxBwd', 'log', attrs?.log, 2, 0)
-      enqueue(41)
+      enqueue(42)
       return output() as T
     },
     embedding(tables, ids) {
       let at = 0
       at = list('embedding', 'tables', tables, at)
       at = list('embedding', 'ids', ids, at)
-      enqueue(42)
+      enqueue(43)
       return output() as T
     },
     gatherRows(x, ids) {
       tensor('gatherRows', 'x', x, 0)
       tensor('gatherRows', 'ids', ids, 1)
-      enqueue(43)
+      enqueue(44)
       return output() as T
     },
     scatterRows(x, ids, attrs) {
@@ -748,25 +763,25 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('scatterRows', 'ids', ids, 1)
       number('scatterRows', 'rows', attrs.rows, 2, null)
       number('scatterRows', 'skip', attrs.skip, 3, -1)
-      enqueue(44)
+      enqueue(45)
       return output() as T
     },
     concat(x, attrs) {
       let at = 0
       at = list('concat', 'x', x, at)
       number('concat', 'axis', attrs.axis, at++, null)
-      enqueue(45)
+      enqueue(46)
       return output() as T
     },
     argmax(logits) {
       tensor('argmax', 'logits', logits, 0)
-      enqueue(46)
+      enqueue(47)
       return output() as T
     },
     topK(logits, attrs) {
       tensor('topK', 'logits', logits, 0)
       number('topK', 'k', attrs.k, 1, null)
-      enqueue(47)
+      enqueue(48)
       return { values: output() as T, ids: output() as T }
     },
     sampleCategorical(logits, streams, attrs) {
@@ -775,14 +790,14 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('sampleCategorical', 'seed', attrs.seed, 2, null)
       number('sampleCategorical', 'site', attrs.site, 3, 0)
       number('sampleCategorical', 'step', attrs.step, 4, 0)
-      enqueue(48)
+      enqueue(49)
       return output() as T
     },
     beamCandidates(logits, beamScores, attrs) {
       tensor('beamCandidates', 'logits', logits, 0)
       tensor('beamCandidates', 'beamScores', beamScores, 1)
       number('beamCandidates', 'k', attrs.k, 2, null)
-      enqueue(49)
+      enqueue(50)
       return { scores: output() as T, parents: output() as T, tokens: output() as T }
     },
     sampleCandidates(logits, beamScores, streams, attrs) {
@@ -793,15 +808,25 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('sampleCandidates', 'seed', attrs.seed, 4, null)
       number('sampleCandidates', 'site', attrs.site, 5, 0)
       number('sampleCandidates', 'step', attrs.step, 6, 0)
-      enqueue(50)
+      enqueue(51)
       return { scores: output() as T, parents: output() as T, tokens: output() as T }
+    },
+    runningBeams(scores, parents, tokens, ends, attrs) {
+      tensor('runningBeams', 'scores', scores, 0)
+      tensor('runningBeams', 'parents', parents, 1)
+      tensor('runningBeams', 'tokens', tokens, 2)
+      tensor('runningBeams', 'ends', ends, 3)
+      number('runningBeams', 'beams', attrs.beams, 4, null)
+      number('runningBeams', 'demotion', attrs.demotion, 5, null)
+      enqueue(52)
+      return { beamScores: output() as T, rows: output() as T, running: output() as T }
     },
     warpLogits(logits, attrs) {
       tensor('warpLogits', 'logits', logits, 0)
       choice('warpLogits', 'rule', attrs.rule, 1, null, warpLogitsRule)
       number('warpLogits', 'value', attrs.value, 2, null)
       number('warpLogits', 'minTokensToKeep', attrs.minTokensToKeep, 3, 1)
-      enqueue(51)
+      enqueue(53)
       return output() as T
     },
     penalizeRepetition(logits, ids, lengths, attrs) {
@@ -809,7 +834,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('penalizeRepetition', 'ids', ids, 1)
       optional('penalizeRepetition', 'lengths', lengths, 2)
       number('penalizeRepetition', 'penalty', attrs.penalty, 3, null)
-      enqueue(52)
+      enqueue(54)
       return output() as T
     },
     banRepeatedNgrams(logits, ids, lengths, sources, sourceLengths, attrs) {
@@ -819,13 +844,13 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       optional('banRepeatedNgrams', 'sources', sources, 3)
       optional('banRepeatedNgrams', 'sourceLengths', sourceLengths, 4)
       number('banRepeatedNgrams', 'n', attrs.n, 5, null)
-      enqueue(53)
+      enqueue(55)
       return output() as T
     },
     banTokens(logits, tokens) {
       tensor('banTokens', 'logits', logits, 0)
       tensor('banTokens', 'tokens', tokens, 1)
-      enqueue(54)
+      enqueue(56)
       return output() as T
     },
     biasTokens(logits, rows, tokens, bias) {
@@ -833,7 +858,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('biasTokens', 'rows', rows, 1)
       tensor('biasTokens', 'tokens', tokens, 2)
       tensor('biasTokens', 'bias', bias, 3)
-      enqueue(55)
+      enqueue(57)
       return output() as T
     },
     allowTokens(logits, rows, tokens, attrs) {
@@ -841,14 +866,14 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('allowTokens', 'rows', rows, 1)
       tensor('allowTokens', 'tokens', tokens, 2)
       number('allowTokens', 'group', attrs?.group, 3, 1)
-      enqueue(56)
+      enqueue(58)
       return output() as T
     },
     forceTokens(logits, rows, tokens) {
       tensor('forceTokens', 'logits', logits, 0)
       tensor('forceTokens', 'rows', rows, 1)
       tensor('forceTokens', 'tokens', tokens, 2)
-      enqueue(57)
+      enqueue(59)
       return output() as T
     },
     boostTokens(logits, rows, tokens, factors) {
@@ -856,12 +881,12 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('boostTokens', 'rows', rows, 1)
       tensor('boostTokens', 'tokens', tokens, 2)
       tensor('boostTokens', 'factors', factors, 3)
-      enqueue(58)
+      enqueue(60)
       return output() as T
     },
     replaceNonFinite(logits) {
       tensor('replaceNonFinite', 'logits', logits, 0)
-      enqueue(59)
+      enqueue(61)
       return output() as T
     },
   }

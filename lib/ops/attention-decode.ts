@@ -62,6 +62,25 @@ export const kvCacheAppend = nonDifferentiable(
     native.kvCacheAppend(cacheK, cacheV, k, v, cuSeqlens, slots, lengths),
 )
 
+/**
+ * A table of slots after sequences continued others, without copying keys: sequence i, now in slot `slots[i]`, sees the
+ * first `lengths[i]` keys that the one before it in slot `before[rows[i]]` saw; the rest of its line are its own slot's.
+ * Lines of slots that are not named stay as they are.
+ *
+ * @param slotTable (S, maxLen) int32, see `attentionDecode`.
+ * @param before (m) int32: slots of the sequences that were.
+ * @param rows (n) int32: which of these each sequence continues.
+ * @param slots (n) int32: each its own.
+ * @param lengths (n) int32, 0 … maxLen.
+ * @returns (S, maxLen) int32.
+ * @throws {IndexError} at the next wait, if a number is outside its range.
+ */
+export const continueSlots = nonDifferentiable(
+  'continueSlots',
+  (slotTable: Tensor, before: Tensor, rows: Tensor, slots: Tensor, lengths: Tensor): Tensor =>
+    native.continueSlots(slotTable, before, rows, slots, lengths),
+)
+
 export interface AttentionDecodeOptions {
   /**
    * (S, maxLen) int32: key t of slot s lies in slot `slotTable[s, t]`. A beam that continues another takes over that

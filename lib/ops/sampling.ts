@@ -46,6 +46,16 @@ export const sampleCategorical = nonDifferentiable(
     native.sampleCategorical(logits, streams, random),
 )
 
+/** Continuations of the running beams of B sentences, k of each. */
+export interface BeamCandidates {
+  /** (B, k) float32. */
+  readonly scores: Tensor
+  /** (B, k) int32: which of its sentence's beams each continues. */
+  readonly parents: Tensor
+  /** (B, k) int32. */
+  readonly tokens: Tensor
+}
+
 /**
  * The k best continuations of each sentence by beamScores + logits, best first; of equal ones the lower beam, then the
  * lower token. With k = max(2, 1 + number of end tokens) · b, enough are left when all that end are taken out.
@@ -55,8 +65,26 @@ export const sampleCategorical = nonDifferentiable(
  * @returns scores (B, k) float32; parents (B, k) int32, the beam in its sentence; tokens (B, k) int32.
  * @throws {DataError} at the next wait, if a sum is NaN.
  */
-export const beamCandidates = nonDifferentiable('beamCandidates', (logits: Tensor, beamScores: Tensor, k: number) =>
-  native.beamCandidates(logits, beamScores, { k }),
+export const beamCandidates = nonDifferentiable(
+  'beamCandidates',
+  (logits: Tensor, beamScores: Tensor, k: number): BeamCandidates => native.beamCandidates(logits, beamScores, { k }),
+)
+
+/**
+ * Of each sentence's candidates the beams that go on, best first: those that end rank `demotion` lower, which fills up
+ * where too few others are left. Of equal ones the earlier candidate comes first.
+ *
+ * @param candidates as `beamCandidates` or `sampleCandidates` gives them.
+ * @param ends (E) int32: the tokens that end a beam.
+ * @param beams b: at most k.
+ * @param demotion what is added to the score of a candidate that ends.
+ * @returns beamScores (B, b) float32; rows (B·b) int32, which of the sentences' beams each continues, counted over all of
+ *   them; running (B·b) int32, its new token.
+ */
+export const runningBeams = nonDifferentiable(
+  'runningBeams',
+  ({ scores, parents, tokens }: BeamCandidates, ends: Tensor, beams: number, demotion: number) =>
+    native.runningBeams(scores, parents, tokens, ends, { beams, demotion }),
 )
 
 /**
@@ -74,7 +102,7 @@ export const beamCandidates = nonDifferentiable('beamCandidates', (logits: Tenso
  */
 export const sampleCandidates = nonDifferentiable(
   'sampleCandidates',
-  (logits: Tensor, beamScores: Tensor, k: number, { streams = null, ...random }: RandomDraw) =>
+  (logits: Tensor, beamScores: Tensor, k: number, { streams = null, ...random }: RandomDraw): BeamCandidates =>
     native.sampleCandidates(logits, beamScores, streams, { k, ...random }),
 )
 

@@ -171,6 +171,15 @@ void checkSlotTable(const OpCall& call) {
   }
 }
 
+void checkRange(const OpCall& call, const char* name, int64_t limit) {
+  const TensorArg& values = call.in(name);
+  for (int64_t i = 0; i < values.count(); ++i) {
+    if (values.i32()[i] >= 0 && values.i32()[i] < limit) continue;
+    fail(ErrorCode::kIndex, call.def.name, std::string(name) + " in [0, " + std::to_string(limit) + ")",
+         std::to_string(values.i32()[i]) + " at " + std::to_string(i));
+  }
+}
+
 }  // namespace
 
 void attentionDecode(const OpCall& call) {
@@ -218,6 +227,23 @@ void kvCacheAppend(const OpCall& call) {
     copy(call.in("k"), call.in("cacheK"), row);
     copy(call.in("v"), call.in("cacheV"), row);
   });
+}
+
+void continueSlots(const OpCall& call) {
+  const int64_t size = call.dim("L");
+  checkRange(call, "before", call.dim("S"));
+  checkRange(call, "rows", call.dim("m"));
+  checkRange(call, "slots", call.dim("S"));
+  checkRange(call, "lengths", size + 1);
+  const int32_t *table = call.in("slotTable").i32(), *before = call.in("before").i32();
+  const int32_t *slots = call.in("slots").i32(), *rows = call.in("rows").i32(), *lengths = call.in("lengths").i32();
+  int32_t* y = call.out("y").as<int32_t>();
+  std::copy_n(table, call.dim("S") * size, y);
+  for (int64_t i = 0; i < call.dim("n"); ++i) {
+    int32_t* line = y + slots[i] * size;
+    std::copy_n(table + before[rows[i]] * size, lengths[i], line);
+    std::fill(line + lengths[i], line + size, slots[i]);
+  }
 }
 
 }  // namespace duo::cpu::DUO_ISA

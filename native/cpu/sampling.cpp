@@ -3,6 +3,7 @@
 // 2019, arXiv:1903.06059): the k largest of score − log(−log u) are k draws without replacement, in their order.
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "core/rng.h"
 #include "cpu/kernels.h"
@@ -260,6 +261,31 @@ void sampleCandidates(const OpCall& call) {
     }
     return true;
   });
+}
+
+void runningBeams(const OpCall& call) {
+  const TensorArg& ends = call.in("ends");
+  const int64_t sentences = call.dim("B"), k = call.dim("k"), beams = call.integer("beams");
+  const float* scores = call.in("scores").f32();
+  const float demotion = call.f32("demotion");
+  const int32_t *parents = call.in("parents").i32(), *tokens = call.in("tokens").i32();
+  float* beamScores = call.out("beamScores").f32();
+  int32_t *rows = call.out("rows").as<int32_t>(), *running = call.out("running").as<int32_t>();
+  for (int64_t s = 0; s < sentences; ++s) {
+    Candidate* ranked = call.scratch<Candidate>();
+    for (int64_t i = 0; i < k; ++i) {
+      const std::span<const int32_t> all(ends.i32(), size_t(ends.count()));
+      const bool over = std::ranges::find(all, tokens[s * k + i]) != all.end();
+      ranked[i] = {over ? scores[s * k + i] + demotion : scores[s * k + i], int32_t(i)};
+    }
+    std::partial_sort(ranked, ranked + beams, ranked + k, better);
+    for (int64_t j = 0; j < beams; ++j) {
+      const int64_t from = s * k + ranked[j].id, to = s * beams + j;
+      beamScores[to] = ranked[j].value;
+      rows[to] = int32_t(s * beams) + parents[from];
+      running[to] = tokens[from];
+    }
+  }
 }
 
 void sampleCategorical(const OpCall& call) {

@@ -7,6 +7,7 @@
 #include "cuda/gemm_product.h"
 #include "cuda/kernels.h"
 #include "cuda/kernels/decode_params.h"
+#include "cuda/logit_rows.h"
 #include "cuda/tuning.h"
 
 namespace duo::cuda {
@@ -149,6 +150,15 @@ void kvCacheAppend(Launch& launch) {
   };
   copy("k", "cacheK");
   copy("v", "cacheV");
+}
+
+void continueSlots(Launch& launch) {
+  const OpCall& call = launch.call;
+  const int64_t slots = call.dim("S"), size = call.dim("L");
+  if (slots * size == 0) return;
+  launch.run("continueSlots", {blocksFor(slots * size, 256)}, 256, 0, call.in("slotTable").data, slots, size,
+             call.in("before").data, call.dim("m"), call.in("rows").data, call.in("slots").data,
+             call.in("lengths").data, call.dim("n"), call.out("y").data, reporterOf(launch));
 }
 
 }  // namespace launchers

@@ -66,6 +66,7 @@ DUO_CUDA_KERNEL(argmax, kFloat32)
 DUO_CUDA_KERNEL(topK, kFloat32)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(sampleCategorical, kFloat32)
 DUO_CUDA_KERNEL(beamCandidates, kFloat32)
+DUO_CUDA_KERNEL(runningBeams, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(sampleCandidates, kFloat32)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(warpLogits, kFloat32)
 
@@ -86,5 +87,6 @@ DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionFwd, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionBwd, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(attentionDecode, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(kvCacheAppend, kNative)
+DUO_CUDA_KERNEL(continueSlots, kNative)
 
 }  // namespace duo::cuda

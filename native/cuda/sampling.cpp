@@ -69,6 +69,16 @@ void beamCandidates(Launch& launch) {
              call.in("beamScores").data, sentences, beams, candidatesOf(call), reporterOf(launch));
 }
 
+void runningBeams(Launch& launch) {
+  const OpCall& call = launch.call;
+  const int64_t sentences = call.dim("B");
+  if (sentences == 0) return;
+  launch.run("runningBeams", {blocksFor(sentences, 32)}, 32, 0, call.in("scores").data, call.in("parents").data,
+             call.in("tokens").data, call.in("ends").data, call.dim("E"), call.f32("demotion"), sentences,
+             call.dim("k"), call.integer("beams"), call.out("beamScores").data, call.out("rows").data,
+             call.out("running").data);
+}
+
 void sampleCandidates(Launch& launch) {
   constexpr unsigned kThreads = 128;
   const OpCall& call = launch.call;

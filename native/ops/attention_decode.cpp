@@ -109,6 +109,19 @@ void registerAttentionDecode(std::vector<OpDef>& ops) {
       .cpu = cpu::attentionDecode,
       .cuda = cuda::attentionDecode,
   });
+  ops.push_back({
+      // A slotTable after sequences continued others: sequence i, now in slots[i], sees the first lengths[i] keys that
+      // the one in before[rows[i]] saw; all others of its line are its own slot's. Lines of other slots stay.
+      .name = "continueSlots",
+      .inputs = {{"slotTable", "S L", Kind::kInt32},
+                 {"before", "m", Kind::kInt32},
+                 {"rows", "n", Kind::kInt32},
+                 {"slots", "n", Kind::kInt32},
+                 {"lengths", "n", Kind::kInt32}},
+      .outputs = {{.name = "y", .dims = "S L", .dtype = DType::kInt32}},
+      .cpu = cpu::continueSlots,
+      .cuda = cuda::continueSlots,
+  });
 }
 
 }  // namespace duo

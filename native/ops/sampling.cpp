@@ -53,6 +53,16 @@ std::vector<OutputShape> beamShapes(const OpCall& call) {
 
 size_t beamBytes(const OpCall& call) { return size_t(call.dim("B") * call.integer("k")) * sizeof(double); }
 
+std::vector<OutputShape> runningShapes(const OpCall& call) {
+  const int64_t sentences = call.dim("B"), beams = call.integer("beams");
+  call.expect(beams <= call.dim("k"), ErrorCode::kConfig, "at most " + std::to_string(call.dim("k")) + " beams",
+              std::to_string(beams));
+  const Dims rows = {sentences * beams};
+  return {{{sentences, beams}}, {rows, DType::kInt32}, {rows, DType::kInt32}};
+}
+
+size_t runningBytes(const OpCall& call) { return size_t(call.dim("B") * call.dim("k")) * sizeof(double); }
+
 void checkWarp(const OpCall& call) {
   const double value = call.number("value");
   const auto expectValue = [&](bool condition, const char* expected) {
@@ -125,6 +135,19 @@ void registerSampling(std::vector<OpDef>& ops) {
       .usableRows = kSumsWithoutNaN,
       .cpu = cpu::sampleCandidates,
       .cuda = cuda::sampleCandidates,
+  });
+  ops.push_back({
+      .name = "runningBeams",  // of each sentence's candidates the best that go on, those that end after all others
+      .inputs = {{"scores", "B k", Kind::kFloat32},
+                 {"parents", "B k", Kind::kInt32},
+                 {"tokens", "B k", Kind::kInt32},
+                 {"ends", "E", Kind::kInt32}},
+      .attrs = {{"beams", AttrType::kInt, std::nullopt, 1}, {"demotion", AttrType::kFloat, std::nullopt}},
+      .outputs = {{"beamScores"}, {"rows"}, {"running"}},
+      .shapes = runningShapes,
+      .workspace = runningBytes,
+      .cpu = cpu::runningBeams,
+      .cuda = cuda::runningBeams,
   });
   ops.push_back({
       .name = "warpLogits",  // logits with those that the rule removes at -inf; temperature divides

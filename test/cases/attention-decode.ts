@@ -1,5 +1,5 @@
 import { ops } from '../../lib/index.ts'
-import { append, attentionDecode } from '../reference/attention-decode.ts'
+import { append, attentionDecode, continueSlots } from '../reference/attention-decode.ts'
 import type { Case, Input } from './case.ts'
 
 interface Shape {
@@ -92,11 +92,60 @@ function appendCase(name: string, shape: Shape, strided: Input['strided'] = fals
   }
 }
 
+function continueCase(
+  name: string,
+  [slots, size]: readonly [number, number],
+  before: readonly number[],
+  sequences: readonly (readonly [row: number, slot: number, length: number])[],
+): Case {
+  const list = (values: readonly number[]): Input => ({
+    shape: [values.length],
+    dtype: 'int32',
+    values: (i) => values[i]!,
+  })
+  return {
+    name: `continueSlots ${name}`,
+    covers: ['continueSlots'],
+    inputs: {
+      table: { shape: [slots, size], dtype: 'int32', values: (_, random) => random.integer(slots) },
+      before: list(before),
+      rows: list(sequences.map(([row]) => row)),
+      slots: list(sequences.map(([, slot]) => slot)),
+      lengths: list(sequences.map(([, , length]) => length)),
+    },
+    sixteenBit: false,
+    run: (t) => ops.continueSlots(t.table!, t.before!, t.rows!, t.slots!, t.lengths!),
+    reference: (v) => [continueSlots(v.table!, before, sequences)],
+  }
+}
+
 const decoder = { buckets: 32, bidirectional: false }
 const beams = (count: number, length: number, rows = 1) =>
   Array.from({ length: count }, () => [1, length, rows] as const)
 
 export const attentionDecodeCases: Case[] = [
+  continueCase(
+    'beams that change places',
+    [5, 7],
+    [4, 0, 2],
+    [
+      [2, 4, 5],
+      [2, 0, 5],
+      [0, 2, 5],
+    ],
+  ),
+  continueCase(
+    'fewer sequences, of other lengths, in new slots',
+    [6, 9],
+    [0, 1, 3, 4],
+    [
+      [3, 5, 9],
+      [1, 1, 0],
+      [3, 4, 3],
+    ],
+  ),
+  continueCase('no sequences', [3, 4], [1], []),
+  continueCase('no keys', [3, 0], [1], [[0, 2, 0]]),
   appendCase('one row to each slot', {
     sequences: [
       [2, 7, 1],

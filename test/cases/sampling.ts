@@ -121,6 +121,33 @@ export const samplingCases: Case[] = [
       reference: (v, r) => reference.beamCandidates(v.logits!, v.beamScores!, k, r),
     }),
   ),
+  // Ties, sentences whose candidates all end, as many beams as candidates; no end token.
+  ...(
+    [
+      [4, 8, [1]],
+      [3, 9, [2, 5]],
+      [5, 5, [1, 0, 3]],
+      [1, 2, []],
+    ] as const
+  ).map(
+    ([beams, k, ends]): Case => ({
+      name: `runningBeams ${beams} of ${k}, ends ${ends}`,
+      covers: ['runningBeams'],
+      inputs: {
+        scores: { shape: [7, k], gradient: false, values: (_, random) => -random.integer(6) / 2 },
+        parents: { shape: [7, k], dtype: 'int32', values: (_, random) => random.integer(beams) },
+        tokens: { shape: [7, k], dtype: 'int32', values: (i, random) => (i < k ? 1 : random.integer(6)) },
+        ends: { shape: [ends.length], dtype: 'int32', values: (i) => ends[i]! },
+      },
+      sixteenBit: false,
+      run: ({ scores, parents, tokens, ends }) => {
+        const found = { scores: scores!, parents: parents!, tokens: tokens! }
+        const { beamScores, rows, running } = ops.runningBeams(found, ends!, beams, -1e9)
+        return [beamScores, rows, running]
+      },
+      reference: (v, r) => reference.runningBeams(v as never, beams, -1e9, r),
+    }),
+  ),
   // Around a block of the noise, and rows that start inside a Philox call.
   ...[5, 7, 513].map(
     (v): Case => ({

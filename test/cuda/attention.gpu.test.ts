@@ -64,6 +64,12 @@ describe.skipIf(devices.length === 0)('attention on a GPU', () => {
     await expect(o.data()).rejects.toThrow('expected an index in [0, 2), got 7')
   })
 
+  test('slots that continue none are an error that says which', async () => {
+    const table = Tensor.zeros([2, 4], { dtype: 'int32' })
+    const y = ops.continueSlots(table, ids(0, 1), ids(1, 5), ids(1, 0), ids(4, 4))
+    await expect(y.data()).rejects.toThrow('expected an index in [0, 2), got 5')
+  })
+
   test('keys of a long cache are cut into ranges and joined', async () => {
     const q = normal([3, 1, 20], 1, 'float32', false)
     const [keys, values] = [normal([1, 1, 700, 20], 2, 'float32', false), normal([1, 1, 700, 20], 3, 'float32', false)]

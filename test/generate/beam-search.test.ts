@@ -16,6 +16,9 @@ beforeEach(() => {
 })
 afterEach(() => expect(device().memory().tensors).toBe(tensors))
 
+// Only this thread can tell whether such a search goes on.
+const waits = { stoppingCriterion: () => false }
+
 const settings = [true, false, 'never' as const].flatMap((earlyStopping) =>
   [-1, 0, 0.6, 1, 2].map((lengthPenalty) => ({ earlyStopping, lengthPenalty })),
 )
@@ -69,6 +72,29 @@ describe('beam search', () => {
       })
       expect(sum / indices.length).toBeCloseTo(sequencesScores![i]!, 5)
     })
+  })
+
+  test.each([
+    {},
+    { beamRules: 't5' as const },
+    { minNewTokens: 5, eosTokenId: [1, 4], lengthPenalty: -1 },
+    { earlyStopping: true, suppressTokens: [3, 6] },
+  ])('finds with steps queued ahead what it finds without: %o', async (more) => {
+    let extra = 0
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const model = new FakeModel({ seed, endBias: 1 })
+      const run = async (options: object) => {
+        model.steps.length = 0
+        const base = { numBeams: 4, numReturnSequences: 4, maxNewTokens: 14, ...more }
+        const found = await generate(model, batchOf(sources), { ...base, ...options })
+        return { ...found, fed: model.steps.reduce((a, b) => a + b) }
+      }
+      const [{ fed: ahead, ...found }, { fed: waiting, ...want }] = [await run({}), await run(waits)]
+      expect(found).toEqual(want)
+      extra += ahead - waiting
+    }
+    // Sentences that turned out to be done were fed once more.
+    expect(extra).toBeGreaterThan(0)
   })
 
   test('samples beams, the same for the same seed', async () => {

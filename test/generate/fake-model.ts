@@ -1,4 +1,5 @@
-// A model small enough to compute by hand: its logits depend on the source and on every token fed, in order.
+// A model small enough to compute by hand: a machine of few states. Every token fed leads to another state, and each state
+// has its logits. The device computes the same, bit for bit, where tokens are not known here.
 import {
   type DecoderState,
   type EncoderInputs,
@@ -10,7 +11,7 @@ import {
 } from '../../lib/index.ts'
 import { randomOf } from '../harness.ts'
 
-const hidden = 6
+const states = 61
 
 export interface FakeOptions {
   readonly seed: number
@@ -31,37 +32,38 @@ export class FakeModel implements GenerativeModel {
   readonly steps: number[] = []
   /** Replaces logits, to see what a search does with them. */
   spoil: ((logits: Float32Array) => void) | null = null
-  readonly #mix: Float64Array
-  readonly #embedding: Float64Array
-  readonly #output: Float64Array
-  readonly #endBias: number
+  /** (states, V): where each token leads. */
+  readonly #next: Int32Array
+  /** (states, V) */
+  readonly #logits: Float32Array
 
   constructor({ seed, vocabSize = 11, endBias = 0 }: FakeOptions) {
     const random = randomOf(seed)
-    const normals = (count: number, scale: number) =>
-      Float64Array.from({ length: count }, () => random.normal() * scale)
     this.vocabSize = vocabSize
-    this.#mix = normals(hidden * hidden, 0.6)
-    this.#embedding = normals(vocabSize * hidden, 1)
-    this.#output = normals(vocabSize * hidden, 1.5)
-    this.#endBias = endBias
+    this.#next = Int32Array.from({ length: states * vocabSize }, () => random.integer(states))
+    this.#logits = Float32Array.from({ length: states * vocabSize }, (_, i) => {
+      return random.normal() * 2.5 + (i % vocabSize === 1 ? endBias : 0)
+    })
   }
 
-  /** Logits, in float32, of what follows the ids. */
+  stateAfter(ids: ArrayLike<number>): number {
+    return Array.from(ids).reduce((state, id) => this.#next[state * this.vocabSize + id]!, 0)
+  }
+
+  /** Logits of what follows the ids. */
   logitsOf(source: ArrayLike<number>, ids: ArrayLike<number>): Float32Array {
-    let h = new Float64Array(hidden)
-    for (const id of [...Array.from(source), ...Array.from(ids)]) {
-      h = h.map((_, i) => {
-        let sum = this.#embedding[id * hidden + i]!
-        for (let j = 0; j < hidden; j++) sum += this.#mix[i * hidden + j]! * h[j]!
-        return Math.tanh(sum)
-      })
-    }
-    return Float32Array.from({ length: this.vocabSize }, (_, v) => {
-      let sum = v === 1 ? this.#endBias : 0
-      for (let j = 0; j < hidden; j++) sum += this.#output[v * hidden + j]! * h[j]!
-      return sum
-    })
+    const state = this.stateAfter([...Array.from(source), ...Array.from(ids)])
+    return this.#logits.slice(state * this.vocabSize, (state + 1) * this.vocabSize)
+  }
+
+  /** The same of states as rows of one 1 among zeros (R, states), after a token each (R) int32. */
+  step(before: Tensor, tokens: Tensor): { after: Tensor; logits: Tensor } {
+    const { vocabSize } = this
+    const rows = before.shape[0]!
+    const token = ops.embedding(oneHot([...new Array(vocabSize).keys()], vocabSize), tokens)
+    const pair = ops.mul(ops.reshape(before, [rows, states, 1]), ops.reshape(token, [rows, 1, vocabSize]))
+    const after = ops.gemm(ops.reshape(pair, [rows, states * vocabSize]), oneHot(this.#next, states))
+    return { after, logits: ops.gemm(after, Tensor.from(this.#logits, { shape: [states, vocabSize] })) }
   }
 
   startDecoding(inputs: EncoderInputs, capacity: { rows: number; length: number }): FakeDecoder {
@@ -76,6 +78,8 @@ class FakeDecoder implements DecoderState {
   #rows: { source: number[]; fed: number[] }[]
   #logits: readonly Float32Array[] = []
   #best: { readonly tensor: Tensor; readonly ids: readonly number[] } | null = null
+  /** (rows, states) once what is fed is known to the device alone; `#rows` are then out of date. */
+  #onDevice: Tensor | null = null
 
   constructor(
     private readonly model: FakeModel,
@@ -85,7 +89,9 @@ class FakeDecoder implements DecoderState {
     this.#rows = sources.map((source) => ({ source, fed: [] }))
   }
 
-  step(tokens: readonly ArrayLike<number>[], wanted: 'last' | 'all'): Tensor {
+  step(tokens: readonly ArrayLike<number>[] | Tensor, wanted: 'last' | 'all'): Tensor {
+    if (this.#onDevice) return this.#stepOnDevice(this.#onDevice, tokens)
+    if (tokens instanceof Tensor) throw new Error('expected tokens of rows that the device chose')
     if (tokens.length !== this.#rows.length) throw new Error(`expected ${this.#rows.length} rows, got ${tokens.length}`)
     this.model.steps.push(tokens.length)
     const lists = this.#rows.flatMap(({ source, fed }, i) => {
@@ -109,6 +115,20 @@ class FakeDecoder implements DecoderState {
     return Tensor.from(data, { shape: [lists.length, vocabSize] })
   }
 
+  #stepOnDevice(before: Tensor, tokens: readonly ArrayLike<number>[] | Tensor): Tensor {
+    const ids = tokens instanceof Tensor ? tokens : Tensor.from(Int32Array.from(tokens, (list) => list[0]!))
+    if (ids.size !== before.shape[0]) throw new Error(`expected ${before.shape[0]} rows, got ${ids.size}`)
+    this.model.steps.push(ids.size)
+    const { after, logits } = this.model.step(before, ids)
+    this.#goTo(after)
+    return logits
+  }
+
+  #goTo(state: Tensor): void {
+    this.#onDevice?.dispose()
+    this.#onDevice = keep(state)
+  }
+
   best(tokens: readonly ArrayLike<number>[] | Tensor, banned: readonly number[]): Tensor {
     if (tokens instanceof Tensor && tokens !== this.#best?.tensor) throw new Error('expected what best gave before')
     const fed = tokens instanceof Tensor ? this.#best!.ids.map((id) => [id]) : tokens
@@ -119,7 +139,17 @@ class FakeDecoder implements DecoderState {
     return tensor
   }
 
-  select(rows: readonly number[]): void {
+  select(rows: readonly number[] | Tensor): void {
+    if (rows instanceof Tensor || this.#onDevice) {
+      const before =
+        this.#onDevice ??
+        oneHot(
+          this.#rows.map((row) => this.model.stateAfter([...row.source, ...row.fed])),
+          states,
+        )
+      this.#goTo(ops.gatherRows(before, rows instanceof Tensor ? rows : Tensor.from(Int32Array.from(rows))))
+      return
+    }
     if (rows.length > this.capacity.rows) throw new Error('more rows than the capacity')
     this.#rows = rows.map((row) => ({ source: this.#rows[row]!.source, fed: [...this.#rows[row]!.fed] }))
   }
@@ -133,7 +163,17 @@ class FakeDecoder implements DecoderState {
 
   dispose(): void {
     this.#cache.dispose()
+    this.#onDevice?.dispose()
   }
+}
+
+/** (ids, size): a 1 in each row. */
+function oneHot(ids: ArrayLike<number>, size: number): Tensor {
+  const data = new Float32Array(ids.length * size)
+  Array.from(ids).forEach((id, row) => {
+    data[row * size + id] = 1
+  })
+  return Tensor.from(data, { shape: [ids.length, size] })
 }
 
 function bestOf(logits: Float32Array, banned: readonly number[]): number {

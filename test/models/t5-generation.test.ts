@@ -3,11 +3,13 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   DataError,
+  type DecoderState,
   device,
   type GenerationConfig,
   IndexError,
   noGrad,
   ShapeError,
+  scope,
   T5ForConditionalGeneration,
 } from '../../lib/index.ts'
 
@@ -123,6 +125,23 @@ describe('prompts of the decoder of different lengths, padded on the left', () =
   const masks = [padded.attention_mask[0]!, padded.attention_mask[1]!]
   const several = { inputIds: sources, attentionMask: masks, decoderInputIds }
 
+  test('finds with beams queued ahead what it finds without', async () => {
+    for (const more of [{}, { numBeams: 5, lengthPenalty: 0, earlyStopping: true }, { beamRules: 't5' as const }]) {
+      const options = { maxNewTokens: 14, numBeams: 3, numReturnSequences: 3, ...more }
+      for (const given of [inputs, { ...several, decoderAttentionMask }]) {
+        const found = await model.generate(given, options)
+        // Only this thread can tell whether such a search goes on.
+        const want = await model.generate(given, { ...options, stoppingCriterion: () => false })
+        expect(list(found.sequences)).toEqual(list(want.sequences))
+        expect(found.beamIndices).toEqual(want.beamIndices)
+        // Products round otherwise where a sentence that is done still has its rows.
+        found.sequencesScores?.forEach((score, i) => {
+          expect(score).toBeCloseTo(want.sequencesScores?.[i] as number, 5)
+        })
+      }
+    }
+  })
+
   const ways: [name: string, options: Partial<GenerationConfig> & { assistant?: boolean }][] = [
     ['greedily', {}],
     ['without the cache', { useCache: false }],
@@ -164,6 +183,53 @@ describe('prompts of the decoder of different lengths, padded on the left', () =
     await expect(model.generate({ ...without, decoderAttentionMask })).rejects.toThrow(/decoderInputIds with/)
   })
 })
+
+test('rows keep their keys, whichever slots become free beside them', async () => {
+  const sources = { inputIds: Int32Array.of(5, 6, 7), attentionMask: new Uint8Array(3).fill(1), batch: 3, length: 1 }
+  const queue = <T>(fn: () => T) => noGrad(() => scope(fn))
+  const start = () => queue(() => ({ state: model.startDecoding(sources, { rows: 9, length: 16 }) })).state
+  using state = { ...withRows(start()), [Symbol.dispose]: () => state.decoder.dispose() }
+  const select = (rows: readonly number[]) => {
+    queue(() => state.decoder.select(rows))
+    state.rows = rows.map((row) => ({ ...(state.rows[row] as FedRow) }))
+  }
+  const feed = (lists: readonly (readonly number[])[]) => {
+    state.rows = state.rows.map(({ sentence, ids }, i) => ({ sentence, ids: [...ids, ...(lists[i] as number[])] }))
+    return queue(() => state.decoder.step(lists, 'last'))
+  }
+  select([0, 0, 0, 1, 1, 1, 2, 2, 2])
+  feed([[3], [4], [5], [6], [7], [8], [9, 10, 11], [12, 13, 14], [15, 16, 17]]).dispose()
+  // The first sentence is done, and the others come to lie in what was its slots.
+  select([3, 3, 4, 6, 6, 7])
+  feed([[18], [19], [20], [21], [22], [23]]).dispose()
+  select([0, 1, 2, 4, 4, 3])
+  feed([[24], [25], [26], [27], [28], [29]]).dispose()
+  // The long sentence leaves a slot that it still reads, when the short one looks for another.
+  select([0, 0, 1, 4, 4, 5])
+  const logits = feed([[30], [31], [32], [33], [34], [35]])
+  const fresh = start()
+  const wanted = queue(() => {
+    fresh.select(state.rows.map(({ sentence }) => sentence))
+    return fresh.step(
+      state.rows.map(({ ids }) => ids),
+      'last',
+    )
+  })
+  const [got, want] = [await logits.data(), await wanted.data()]
+  for (const tensor of [logits, wanted, fresh]) tensor.dispose()
+  got.forEach((value, i) => {
+    expect(value).toBeCloseTo(want[i] as number, 4)
+  })
+})
+
+interface FedRow {
+  readonly sentence: number
+  readonly ids: readonly number[]
+}
+
+function withRows(decoder: DecoderState): { decoder: DecoderState; rows: FedRow[] } {
+  return { decoder, rows: [0, 1, 2].map((sentence) => ({ sentence, ids: [] })) }
+}
 
 test('refuses wrong inputs, before anything runs', async () => {
   await expect(model.generate({ inputIds: [[3, 67]] })).rejects.toThrow(IndexError)

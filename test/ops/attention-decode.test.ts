@@ -179,6 +179,19 @@ describe('wrong input', () => {
     await expect(decode(one).data()).resolves.toHaveLength(heads * size)
   })
 
+  test.each([
+    ['slots before', { before: [0, 2] }, 'continueSlots: expected before in [0, 2), got 2 at 1'],
+    ['rows', { rows: [-1, 0] }, 'continueSlots: expected rows in [0, 2), got -1 at 0'],
+    ['slots', { slots: [1, 9] }, 'continueSlots: expected slots in [0, 2), got 9 at 1'],
+    ['lengths', { lengths: [0, 5] }, 'continueSlots: expected lengths in [0, 5), got 5 at 1'],
+  ])('%s beyond their range are an error at the next wait', async (_, wrong, message) => {
+    const { before, rows, slots, lengths } = { before: [0, 1], rows: [0, 1], slots: [1, 0], lengths: [4, 4], ...wrong }
+    const list = (values: readonly number[]) => Tensor.from(Int32Array.from(values))
+    const table = Tensor.zeros([2, 4], { dtype: 'int32' })
+    const y = ops.continueSlots(table, list(before), list(rows), list(slots), list(lengths))
+    await expect(y.data()).rejects.toThrow(message)
+  })
+
   test('the tape meets no gradient', () => {
     const leaf = normal([1, heads, size], 1, true)
     const cache = cacheOf(1, 4)

@@ -289,6 +289,11 @@ describe('refusals', () => {
     expect(() => ops.beamCandidates(logits, Tensor.zeros([2, 2]), 1)).toThrow(ShapeError)
     expect(() => ops.beamCandidates(logits, Tensor.zeros([1, 2]), 15)).toThrow(ConfigError)
     expect(() => ops.sampleCandidates(logits, Tensor.zeros([1, 2]), 15, { seed: 1 })).toThrow(ConfigError)
+    const ids = Tensor.zeros([1, 3], { dtype: 'int32' })
+    const found = { scores: Tensor.zeros([1, 3]), parents: ids, tokens: ids }
+    expect(() => ops.runningBeams(found, Tensor.from(Int32Array.of(1)), 4, -1)).toThrow(
+      new ConfigError('runningBeams: expected at most 3 beams, got 4'),
+    )
     const one = Tensor.from(Int32Array.of(0))
     expect(() => ops.allowTokens(logits, one, one, { group: 3 })).toThrow(
       new ShapeError('allowTokens: expected rows in groups of 3, got 2'),

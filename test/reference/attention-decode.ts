@@ -49,6 +49,21 @@ function gather(cache: NdArray, { slots, lengths }: CacheRows, table: NdArray | 
   return result
 }
 
+export function continueSlots(
+  table: NdArray,
+  before: readonly number[],
+  sequences: readonly (readonly [row: number, slot: number, length: number])[],
+): NdArray {
+  const size = table.shape[1]!
+  const result = { shape: table.shape, data: table.data.slice() }
+  for (const [row, slot, length] of sequences) {
+    for (let t = 0; t < size; t++) {
+      result.data[slot * size + t] = t < length ? table.data[before[row]! * size + t]! : slot
+    }
+  }
+  return result
+}
+
 export interface DecodeInputs {
   readonly q: NdArray
   readonly cacheK: NdArray

@@ -31,6 +31,25 @@ export function beamCandidates(logits: NdArray, beamScores: NdArray, k: number, 
   return [scores, fromFn(ids.shape, (i) => Math.floor(ids.data[i]! / v)), fromFn(ids.shape, (i) => ids.data[i]! % v)]
 }
 
+export function runningBeams(
+  { scores, parents, tokens, ends }: { scores: NdArray; parents: NdArray; tokens: NdArray; ends: NdArray },
+  beams: number,
+  demotion: number,
+  r: Round,
+): NdArray[] {
+  const [sentences, k] = scores.shape as [number, number]
+  const scored = fromFn([sentences, k], (i) =>
+    ends.data.includes(tokens.data[i]!) ? r(scores.data[i]! + demotion) : scores.data[i]!,
+  )
+  const [best, ids] = topK(scored, beams)
+  const from = (i: number) => Math.floor(i / beams) * k + ids.data[i]!
+  return [
+    best,
+    fromFn([sentences * beams], (i) => Math.floor(i / beams) * beams + parents.data[from(i)]!),
+    fromFn([sentences * beams], (i) => tokens.data[from(i)]!),
+  ]
+}
+
 export function softmax(row: readonly number[]): number[] {
   const max = Math.max(...row)
   const weights = row.map((x) => Math.exp(x - max))

@@ -7,6 +7,7 @@
 // Bytes: K and V of a slot and head are read once for the rows of a task: with one row that is all the time there is.
 #include "cuda/kernels/common.cuh"
 #include "cuda/kernels/decode_params.h"
+#include "cuda/kernels/logits_params.h"
 
 using namespace duo::cuda;
 
@@ -256,3 +257,27 @@ __device__ void kvCacheAppend(const T* from, int64_t rowStride, int64_t headStri
 DUO_DECODE(f32)
 DUO_DECODE(f16)
 DUO_DECODE(bf16)
+
+// A thread each key of a slot: which sequence has that slot now is looked for among all, which are few.
+extern "C" __global__ void continueSlots(const int32_t* table, int64_t slots, int64_t size, const int32_t* before,
+                                         int64_t beforeCount, const int32_t* rows, const int32_t* slotOf,
+                                         const int32_t* lengths, int64_t count, int32_t* y, Reporter reporter) {
+  for (int64_t at = globalThread(); at < slots * size; at += globalThreads()) {
+    const int64_t slot = at / size, key = at % size;
+    int32_t value = table[at];
+    for (int64_t i = 0; i < count; ++i) {
+      if (slotOf[i] < 0 || slotOf[i] >= slots) reportIndex(reporter.error, reporter.call, slotOf[i], slots);
+      if (lengths[i] < 0 || lengths[i] > size) reportIndex(reporter.error, reporter.call, lengths[i], size + 1);
+      if (slotOf[i] != slot) continue;
+      value = int32_t(slot);
+      if (key >= lengths[i]) continue;
+      const int64_t row = rows[i], from = row >= 0 && row < beforeCount ? before[row] : -1;
+      if (from >= 0 && from < slots) {
+        value = table[from * size + key];
+      } else {
+        reportIndex(reporter.error, reporter.call, row, beforeCount);
+      }
+    }
+    y[at] = value;
+  }
+}

@@ -134,6 +134,38 @@ extern "C" __global__ void beamCandidates(LogitRows logits, const float* beamSco
   }
 }
 
+// A thread each sentence: its candidates are few. Each beam is the best after the one before it.
+extern "C" __global__ void runningBeams(const float* scores, const int32_t* parents, const int32_t* tokens,
+                                        const int32_t* ends, int64_t endCount, float demotion, int64_t sentences,
+                                        int64_t k, int64_t beams, float* beamScores, int32_t* rows, int32_t* running) {
+  for (int64_t s = globalThread(); s < sentences; s += globalThreads()) {
+    const auto scoreOf = [&](int64_t i) {
+      for (int64_t e = 0; e < endCount; ++e) {
+        if (tokens[s * k + i] == ends[e]) return scores[s * k + i] + demotion;
+      }
+      return scores[s * k + i];
+    };
+    float before = INFINITY;
+    int64_t last = -1;
+    for (int64_t j = 0; j < beams; ++j) {
+      float best = 0.f;
+      int64_t chosen = -1;
+      for (int64_t i = 0; i < k; ++i) {
+        const float score = scoreOf(i);
+        const bool left = score < before || (score == before && i > last);
+        if (left && (chosen < 0 || score > best)) best = score, chosen = i;
+      }
+      // Only a NaN, which was reported, leaves nothing to choose.
+      if (chosen < 0) chosen = j, best = scoreOf(j);
+      const int64_t to = s * beams + j;
+      beamScores[to] = best;
+      rows[to] = int32_t(s * beams) + parents[s * k + chosen];
+      running[to] = tokens[s * k + chosen];
+      before = best, last = chosen;
+    }
+  }
+}
+
 // keys (rows, vocabulary) = logits + Gumbel noise + beamScores, four of a row a thread: those of one call of Philox.
 extern "C" __global__ void gumbelKeys(LogitRows logits, const float* beamScores, const int32_t* streams, int64_t beams,
                                       RandomSite at, float* keys, Reporter reporter) {

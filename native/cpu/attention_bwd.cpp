@@ -1,11 +1,13 @@
 // attentionBwd: with P = exp(S − lse), dP = dO·Vᵀ and dots = Σ dO·O of a row,
 //   dS = P∘(dP − dots)     dQ = scale·dS·K     dK = scale·dSᵀ·Q     dV = Pᵀ·dO     dBias = dS
-// and with dropout factors Z: dV from P∘Z, and dP∘Z for dP. S is computed anew, so memory is linear in the tokens.
+// and with dropout Z: dV from P∘Z, and dP∘Z for dP. S is computed anew, so memory is linear in the tokens.
 // Dao 2023, FlashAttention-2, algorithm 2. arXiv:2307.08691
 //
 // Work: a task owns a part of the keys of one sequence and head. It packs up to 1152 query rows, walks over its blocks
 // of 128 keys and for each over the tiles of 96 rows: five products a tile. dK and dV of a block stay in cache, dQ in
 // the task's packed rows; where keys are cut in parts, the parts' dQ are summed in order. 10·D FLOP a score.
+#include <functional>
+
 #include "cpu/attention_diagonals.h"
 #include "cpu/attention_scores.h"
 #include "cpu/kernels.h"
@@ -77,14 +79,16 @@ struct BackwardTask {
     std::fill_n(area.dV, panels() * kBlockPanel, 0.f);
   }
 
-  // One panel of one row: dS over dP, and over S what dV is made from. `z`: the row's dropout factors, or null.
-  static void panelGradient(float* scores, float* gradients, float lse, float dots, const float* z) {
+  // One panel of one row: dS over dP, and over S what dV is made from. `dropAt(k)`: what dropout does to columns from
+  // k.
+  template <typename DropAt>
+  static void panelGradient(float* scores, float* gradients, float lse, float dots, const DropAt& dropAt) {
     const VecF l = VecF::fill(lse), d = VecF::fill(dots);
     for (int64_t k = 0; k < kPanel; k += VecF::kLanes) {
       const VecF p = expFlushed(VecF::load(scores + k) - l), gradient = VecF::load(gradients + k);
-      const VecF factor = z ? VecF::load(z + k) : VecF::fill(1.f);
-      (z ? p * factor : p).store(scores + k);
-      (p * ((z ? gradient * factor : gradient) - d)).store(gradients + k);
+      const auto drop = dropAt(k);
+      drop(p).store(scores + k);
+      (p * (drop(gradient) - d)).store(gradients + k);
     }
   }
 
@@ -93,10 +97,11 @@ struct BackwardTask {
     const int64_t count = panelsOf(tile.keys);
     if (plan.dropout.active()) {
       for (int64_t r = 0; r < tile.rows; ++r) {
-        const float* factors = rowFactors(plan, s(), tile, head, r, area.factors);
+        const RowDropout dropout(plan, s(), tile, head, r);
         for (int64_t p = 0; p < count; ++p) {
           const int64_t at = p * kTilePanel + r * kPanel;
-          panelGradient(area.scores + at, area.dScores + at, lse[r], dots[r], factors + p * kPanel);
+          panelGradient(area.scores + at, area.dScores + at, lse[r], dots[r],
+                        [&](int64_t k) { return dropout.at(p * kPanel + k); });
         }
       }
       return;
@@ -104,7 +109,7 @@ struct BackwardTask {
     for (int64_t p = 0; p < count; ++p) {
       for (int64_t r = 0; r < tile.rows; ++r) {
         const int64_t at = p * kTilePanel + r * kPanel;
-        panelGradient(area.scores + at, area.dScores + at, lse[r], dots[r], nullptr);
+        panelGradient(area.scores + at, area.dScores + at, lse[r], dots[r], [](int64_t) { return std::identity(); });
       }
     }
   }

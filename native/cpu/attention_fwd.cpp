@@ -110,10 +110,10 @@ struct ForwardTask {
   void dropOut(const AttentionTile& tile) const {
     const AttentionSequence& s = plan.sequences[task.sequence];
     for (int64_t r = 0; r < tile.rows; ++r) {
-      const float* factors = rowFactors(plan, s, tile, head, r, area.factors);
+      const RowDropout dropout(plan, s, tile, head, r);
       for (int64_t key = 0; key < tile.keys; key += VecF::kLanes) {
         float* p = scoreAt(area.scores, r, key);
-        (VecF::load(p) * VecF::load(factors + key)).store(p);
+        dropout.at(key)(VecF::load(p)).store(p);
       }
     }
   }

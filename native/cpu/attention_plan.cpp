@@ -141,7 +141,6 @@ ForwardLayout::ForwardLayout(const AttentionPlan& plan, void* workspace) {
     area.keysT = carve.floats(kBlockKeys * plan.padded);
     area.values = carve.floats(kBlockKeys * plan.padded);
     area.scores = carve.floats(kTileQueries * kBlockKeys);
-    area.factors = carve.floats(kFactorFloats);
   }
   bytes = carve.used();
 }
@@ -174,7 +173,6 @@ BackwardLayout::BackwardLayout(const AttentionPlan& plan, bool sharedDense, void
       *packed = carve.floats(kBlockKeys * plan.padded);
     }
     for (float** scores : {&area.scores, &area.dScores}) *scores = carve.floats(kTileQueries * kBlockKeys);
-    area.factors = carve.floats(kFactorFloats);
     area.diagonals = carve.floats(plan.hasTable ? kMaxLanes * (window + kMaxLanes) : 0);
   }
   bytes = carve.used();

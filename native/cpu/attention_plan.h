@@ -17,8 +17,6 @@ constexpr int64_t kTileQueries = 96, kBlockKeys = 128;
 // Columns of the widest packed panel of any instruction set; head sizes are padded to a multiple of it.
 constexpr int64_t kMaxPanel = 32;
 constexpr int64_t kMaxLanes = 16;
-// Dropout factors of a row of a block, which may start and end inside a Philox call.
-constexpr int64_t kFactorFloats = 2 * kBlockKeys;
 // Query rows of which backward keeps operands and gradients packed at one time.
 constexpr int64_t kBackwardQueries = 12 * kTileQueries;
 // Key positions are drawn from a range of 2^20 in the dropout contract.
@@ -131,7 +129,6 @@ struct ForwardLayout {
     float *max, *sum;          // of each row so far
     float *keysT, *values;     // packed, one block of keys; keysT transposed
     float* scores;             // packed, one tile
-    float* factors;            // of dropout, one row of a tile
   };
   int64_t chunk;            // most query rows of a task
   std::vector<Task> tasks;  // each once for every head
@@ -146,12 +143,12 @@ struct ForwardLayout {
 struct BackwardLayout {
   BackwardLayout(const AttentionPlan& plan, bool sharedDense, void* workspace);
   struct Area {
-    float *queries, *dO, *dQ;           // packed, kBackwardQueries rows
-    float *lse, *dots;                  // of those rows; dots = Σ dO·O
-    float *keysT, *valuesT, *keys;      // packed, one block of keys
-    float *dK, *dV;                     // packed, one block of keys
-    float *scores, *dScores, *factors;  // one tile; factors, one row
-    float* diagonals;                   // sums of dScores by relative position, see attention_bias.h
+    float *queries, *dO, *dQ;       // packed, kBackwardQueries rows
+    float *lse, *dots;              // of those rows; dots = Σ dO·O
+    float *keysT, *valuesT, *keys;  // packed, one block of keys
+    float *dK, *dV;                 // packed, one block of keys
+    float *scores, *dScores;        // one tile
+    float* diagonals;               // sums of dScores by relative position, see attention_bias.h
   };
   int64_t splits;  // parts of the keys of each sequence
   int64_t groups;  // tasks of each head

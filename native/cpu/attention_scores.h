@@ -1,9 +1,9 @@
-// What forward and backward of attention share: the scores of a tile with bias and mask, and its dropout factors.
+// What forward and backward of attention share: the scores of a tile with bias and mask, and which of them stay.
 #pragma once
 #include <limits>
 
 #include "cpu/attention_plan.h"
-#include "cpu/dropout_mask.h"
+#include "cpu/dropout.h"
 #include "cpu/tile_product.h"
 
 namespace duo::cpu::DUO_ISA {
@@ -75,25 +75,36 @@ inline void tileScores(const ScoreSource& source, size_t sequence, int64_t head,
   hideKeys(plan, s, tile, scores);
 }
 
-// Dropout factors of one row of a tile; the result points into `factors`.
-inline const float* rowFactors(const AttentionPlan& plan, const AttentionSequence& s, const AttentionTile& tile,
-                               int64_t head, int64_t row, float* factors) {
-  const uint64_t start = attentionDropoutStart(head, s.firstQuery + tile.query + row, plan.nq);
-  // The columns that fill the last panel need numbers, too.
-  const int64_t end = panelsOf(tile.keys) * kPanel;
-  if (tile.regular) {
-    const int64_t first = plan.positionOfKey(s, tile.key);
-    for (int64_t k = -(first % 8), at = 0; k < end; k += 8 * kPhiloxBatch, at += 8 * kPhiloxBatch) {
-      dropoutFactors(plan.site, plan.dropout, (start + uint64_t(first + k)) / 8, factors + at);
+// What dropout does to one row of a tile, to the end of its last panel.
+class RowDropout {
+ public:
+  RowDropout(const AttentionPlan& plan, const AttentionSequence& s, const AttentionTile& tile, int64_t head,
+             int64_t row)
+      : scale_(plan.dropout.scale) {
+    const uint64_t start = attentionDropoutStart(head, s.firstQuery + tile.query + row, plan.nq);
+    if (tile.regular) {
+      const int64_t first = plan.positionOfKey(s, tile.key);
+      const uint64_t group = (start + uint64_t(first)) / 8;
+      offset_ = first % 8;
+      keepBits(
+          plan.site, plan.dropout, (offset_ + panelsOf(tile.keys) * kPanel + kBitsPerVec - 1) / kBitsPerVec,
+          [&](int64_t i) { return group + uint64_t(i * VecU64::kLanes); }, bits_);
+      return;
     }
-    return factors + first % 8;
+    std::fill_n(bits_, sizeof bits_, uint8_t(0));
+    for (int64_t k = 0; k < tile.keys; ++k) {
+      const uint64_t index = start + uint64_t(plan.positionOfKey(s, tile.key + k));
+      const bool stays = draws(plan.site, index / 8)[index % 8] >= plan.dropout.threshold;
+      bits_[k / 8] |= uint8_t(unsigned(stays) << (k % 8));
+    }
   }
-  for (int64_t k = 0; k < tile.keys; ++k) {
-    const uint64_t index = start + uint64_t(plan.positionOfKey(s, tile.key + k));
-    factors[k] = plan.dropout.factor(draws(plan.site, index / 8)[index % 8]);
-  }
-  std::fill(factors + tile.keys, factors + end, 0.f);
-  return factors;
-}
+
+  Drop at(int64_t key) const { return {bitsFrom(bits_, offset_ + key), scale_}; }
+
+ private:
+  float scale_;
+  int64_t offset_ = 0;  // of the tile's first key, whose row may begin inside a Philox call
+  uint8_t bits_[(kBlockKeys + 7 + kBitsPerVec - 1) / kBitsPerVec * VecU64::kLanes + kBitPadding];
+};
 
 }  // namespace duo::cpu::DUO_ISA

@@ -19,7 +19,7 @@ void dropout(const OpCall& call) {
     const float* px = from[row];
     float* py = y.f32() + row * shape.columns;
     forEachDropped(rule, row, shape.columns,
-                   [&](int64_t c, int64_t n, VecF factor) { dropped(VecF::load(px + c, n), factor).store(py + c, n); });
+                   [&](int64_t c, int64_t n, Drop drop) { drop(VecF::load(px + c, n)).store(py + c, n); });
   });
 }
 

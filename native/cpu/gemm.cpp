@@ -106,7 +106,7 @@ void gemmPack(const OpCall& call) {
 namespace {
 
 // One row of the backward of the epilogue; absent operands are null.
-//   d = dy ⊙ dropout factors;  dGate = d ⊙ act(z);  dz = d ⊙ gate ⊙ act'(z);  dBias += dz
+//   d = dropout(dy);  dGate = d ⊙ act(z);  dz = d ⊙ gate ⊙ act'(z);  dBias += dz
 struct EpilogueBwdRow {
   const float *dy, *z, *gate;
   float *dz, *dGate, *dBias;
@@ -114,20 +114,22 @@ struct EpilogueBwdRow {
   const Dropout& dropout;
 
   void run(int64_t row, int64_t columns) const {
-    float factors[kDropoutChunk];
-    for (int64_t begin = 0; begin < columns; begin += kDropoutChunk) {
-      if (dropout.active()) dropoutFactors(dropout, dropoutRowStart(row, columns) + uint64_t(begin), factors);
-      forLanes(std::min<int64_t>(columns - begin, kDropoutChunk), [&](int64_t i, auto lanes) {
-        const int64_t j = begin + i;
-        VecF d = load(dy + j, lanes);
-        if (dropout.active()) d = dropped(d, load(factors + i, lanes));
-        if (dGate) store(d * activate(act, load(z + j, lanes)), dGate + j, lanes);
-        if (gate) d = d * load(gate + j, lanes);
-        if (act != Activation::kNone) d = d * activateGrad(act, load(z + j, lanes));
-        if (dz) store(d, dz + j, lanes);
-        if (dBias) store(load(dBias + j, lanes) + d, dBias + j, lanes);
-      });
+    if (dropout.active()) {
+      forEachDropped(dropout, row, columns,
+                     [&](int64_t j, int64_t n, Drop drop) { finish(j, n, drop(load(dy + j, n))); });
+    } else {
+      forLanes(columns, [&](int64_t j, auto lanes) { finish(j, lanes, load(dy + j, lanes)); });
     }
+  }
+
+ private:
+  template <typename Lanes>
+  void finish(int64_t j, Lanes lanes, VecF d) const {
+    if (dGate) store(d * activate(act, load(z + j, lanes)), dGate + j, lanes);
+    if (gate) d = d * load(gate + j, lanes);
+    if (act != Activation::kNone) d = d * activateGrad(act, load(z + j, lanes));
+    if (dz) store(d, dz + j, lanes);
+    if (dBias) store(load(dBias + j, lanes) + d, dBias + j, lanes);
   }
 };
 

@@ -51,8 +51,7 @@ void combine(const Dropout& dropout, int64_t row, int64_t columns, const float* 
     store(residual ? value + load(residual + c, lanes) : value, h + c, lanes);
   };
   if (dropout.active()) {
-    forEachDropped(dropout, row, columns,
-                   [&](int64_t c, int64_t n, VecF factor) { put(c, n, dropped(load(x + c, n), factor)); });
+    forEachDropped(dropout, row, columns, [&](int64_t c, int64_t n, Drop drop) { put(c, n, drop(load(x + c, n))); });
   } else {
     forLanes(columns, [&](int64_t c, auto lanes) { put(c, lanes, load(x + c, lanes)); });
   }
@@ -134,7 +133,7 @@ void backward(const OpCall& call) {
       if (!dX.present) continue;
       float* dx = dX.f32() + row * columns;
       forEachDropped(dropout, row, columns,
-                     [&](int64_t c, int64_t n, VecF factor) { dropped(load(dH + c, n), factor).store(dx + c, n); });
+                     [&](int64_t c, int64_t n, Drop drop) { drop(load(dH + c, n)).store(dx + c, n); });
     }
   });
   combinePartialRows(partials, blocks.count(), width, columns, 1, call.out("dWeight").f32());

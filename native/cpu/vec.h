@@ -34,6 +34,12 @@ struct Vec<float> {
     __m256 m;
   };
 
+  // Lane i by bit i.
+  static Mask maskOf(uint32_t bits) {
+    const __m256i lanes = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+    return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(_mm256_set1_epi32(int(bits)), lanes), lanes))};
+  }
+
   static Vec zero() { return {_mm256_setzero_ps()}; }
   static Vec fill(float x) { return {_mm256_set1_ps(x)}; }
   static Vec load(const float* p) { return {_mm256_loadu_ps(p)}; }
@@ -133,6 +139,8 @@ struct Vec<float> {
     __mmask16 m;
   };
 
+  static Mask maskOf(uint32_t bits) { return {__mmask16(bits)}; }
+
   static Vec zero() { return {_mm512_setzero_ps()}; }
   static Vec fill(float x) { return {_mm512_set1_ps(x)}; }
   static Vec load(const float* p) { return {_mm512_loadu_ps(p)}; }
@@ -200,6 +208,11 @@ struct Vec<float> {
   struct Mask {
     uint32x4_t m;
   };
+
+  static Mask maskOf(uint32_t bits) {
+    constexpr uint32_t kLaneBits[4] = {1, 2, 4, 8};
+    return {vtstq_u32(vdupq_n_u32(bits), vld1q_u32(kLaneBits))};
+  }
 
   static Vec zero() { return {vdupq_n_f32(0.f)}; }
   static Vec fill(float x) { return {vdupq_n_f32(x)}; }
@@ -272,6 +285,8 @@ struct Vec<float> {
     bool m;
   };
 
+  static Mask maskOf(uint32_t bits) { return {(bits & 1) != 0}; }
+
   static Vec zero() { return {0.f}; }
   static Vec fill(float x) { return {x}; }
   static Vec load(const float* p) { return {*p}; }
@@ -328,10 +343,10 @@ using VecF = Vec<float>;
 struct VecU64 {
 #if defined(DUO_ISA_AVX2)
   static constexpr int kLanes = 4;
+  static constexpr int kMostSideBySide = 2;  // counters of four registers each, of sixteen
   __m256i v;
   static VecU64 fill(uint64_t x) { return {_mm256_set1_epi64x((long long)x)}; }
   static VecU64 countFrom(uint64_t x) { return {_mm256_add_epi64(fill(x).v, _mm256_setr_epi64x(0, 1, 2, 3))}; }
-  void store(uint64_t* p) const { _mm256_storeu_si256((__m256i*)p, v); }
   friend VecU64 productOfLow(VecU64 a, VecU64 b) { return {_mm256_mul_epu32(a.v, b.v)}; }
   friend VecU64 operator^(VecU64 a, VecU64 b) { return {_mm256_xor_si256(a.v, b.v)}; }
   friend VecU64 highHalf(VecU64 a) { return {_mm256_srli_epi64(a.v, 32)}; }
@@ -339,30 +354,55 @@ struct VecU64 {
   friend VecU64 joinLow(VecU64 low, VecU64 high) {
     return {_mm256_blend_epi32(low.v, _mm256_slli_epi64(high.v, 32), 0b10101010)};
   }
+  // A byte for each number that was counted: which of its eight 16-bit parts, those of `low` first, are above `bound`.
+  friend void storeBitsAbove(uint16_t bound, VecU64 low, VecU64 high, uint8_t* bits) {
+    const __m256i most = _mm256_set1_epi16(short(bound));
+    const auto notAbove = [&](__m256i x) { return _mm256_cmpeq_epi16(_mm256_min_epu16(x, most), x); };
+    const __m256i bytes = _mm256_packs_epi16(notAbove(_mm256_unpacklo_epi64(low.v, high.v)),
+                                             notAbove(_mm256_unpackhi_epi64(low.v, high.v)));
+    const uint32_t word = ~uint32_t(_mm256_movemask_epi8(bytes));
+    std::memcpy(bits, &word, sizeof word);
+  }
 #elif defined(DUO_ISA_AVX512)
   static constexpr int kLanes = 8;
+  static constexpr int kMostSideBySide = 4;
   __m512i v;
   static VecU64 fill(uint64_t x) { return {_mm512_set1_epi64((long long)x)}; }
+  // In the order in which storeBitsAbove takes them out again.
   static VecU64 countFrom(uint64_t x) {
-    return {_mm512_add_epi64(fill(x).v, _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7))};
+    return {_mm512_add_epi64(fill(x).v, _mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7))};
   }
-  void store(uint64_t* p) const { _mm512_storeu_si512(p, v); }
   friend VecU64 productOfLow(VecU64 a, VecU64 b) { return {_mm512_mul_epu32(a.v, b.v)}; }
   friend VecU64 operator^(VecU64 a, VecU64 b) { return {_mm512_xor_si512(a.v, b.v)}; }
   friend VecU64 highHalf(VecU64 a) { return {_mm512_srli_epi64(a.v, 32)}; }
   friend VecU64 joinLow(VecU64 low, VecU64 high) {
     return {_mm512_mask_blend_epi32(0xaaaa, low.v, _mm512_slli_epi64(high.v, 32))};
   }
+  friend void storeBitsAbove(uint16_t bound, VecU64 low, VecU64 high, uint8_t* bits) {
+    const __m512i most = _mm512_set1_epi16(short(bound));
+    const uint64_t first = _mm512_cmpgt_epu16_mask(_mm512_unpacklo_epi64(low.v, high.v), most);
+    const uint64_t second = _mm512_cmpgt_epu16_mask(_mm512_unpackhi_epi64(low.v, high.v), most);
+    const uint64_t word = first | second << 32;
+    std::memcpy(bits, &word, sizeof word);
+  }
 #else
   static constexpr int kLanes = 1;
+  static constexpr int kMostSideBySide = 4;
   uint64_t v;
   static VecU64 fill(uint64_t x) { return {x}; }
   static VecU64 countFrom(uint64_t x) { return {x}; }
-  void store(uint64_t* p) const { *p = v; }
   friend VecU64 productOfLow(VecU64 a, VecU64 b) { return {uint64_t(uint32_t(a.v)) * uint32_t(b.v)}; }
   friend VecU64 operator^(VecU64 a, VecU64 b) { return {a.v ^ b.v}; }
   friend VecU64 highHalf(VecU64 a) { return {a.v >> 32}; }
   friend VecU64 joinLow(VecU64 low, VecU64 high) { return {uint64_t(uint32_t(low.v)) | high.v << 32}; }
+  friend void storeBitsAbove(uint16_t bound, VecU64 low, VecU64 high, uint8_t* bits) {
+    unsigned byte = 0;
+    for (int i = 0; i < 4; ++i) {
+      byte |= unsigned(uint16_t(low.v >> (16 * i)) > bound) << i;
+      byte |= unsigned(uint16_t(high.v >> (16 * i)) > bound) << (4 + i);
+    }
+    *bits = uint8_t(byte);
+  }
 #endif
 };
 

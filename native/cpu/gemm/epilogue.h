@@ -70,10 +70,9 @@ struct Epilogue {
     return result;
   }
 
-  // Finishes `columns` elements of a row from `column` on; `factors` are dropout's. `add`: y holds the sums over
+  // Finishes `columns` elements of a row from `column` on; `kept` are dropout's bits. `add`: y holds the sums over
   // earlier k.
-  void finishRow(const float* sums, const float* factors, int64_t row, int64_t column, int64_t columns,
-                 bool add) const {
+  void finishRow(const float* sums, const uint8_t* kept, int64_t row, int64_t column, int64_t columns, bool add) const {
     const int64_t start = row * stride + column;
     forLanes(columns, [&](int64_t j, auto lanes) {
       const int64_t at = start + j;
@@ -85,7 +84,7 @@ struct Epilogue {
       if (z) store(x, z + at, lanes);
       x = activate(act, x);
       if (gate) x = x * load(gate + at, lanes);
-      if (dropout) x = dropped(x, load(factors + j, lanes));
+      if (dropout) x = Drop{bitsFrom(kept, j), dropout->rule.scale}(x);
       if (residual) x = x + load(residual + at, lanes);
       store(x, y + at, lanes);
     });
@@ -127,31 +126,37 @@ void finishSimpleTile(const Epilogue& epilogue, const float* sums, int64_t row, 
   kFinish[int(epilogue.act)](epilogue, sums, row, column, rows, add);
 }
 
-// Factors of dropout for the rows of a strip, a chunk of columns at a time.
+// Which elements of a strip of rows stay, a chunk of columns at a time.
 template <int kRows>
 class DropoutStrip {
  public:
   DropoutStrip(const Epilogue& epilogue, int64_t row, int64_t rows) : epilogue_(epilogue), row_(row), rows_(rows) {}
 
   // Of row `row` of the strip from `column` on; the columns of one tile are in one chunk.
-  const float* at(int64_t row, int64_t column) {
+  const uint8_t* at(int64_t row, int64_t column) {
     if (!epilogue_.dropout) return nullptr;
-    if (column / kDropoutChunk != chunk_) fill(column / kDropoutChunk);
-    return factors_[row] + column % kDropoutChunk;
+    if (column / kColumns != chunk_) fill(column / kColumns);
+    return bits_ + row * (kColumns / 8) + column % kColumns / 8;
   }
 
  private:
+  static constexpr int64_t kColumns = 64, kVecs = kColumns / kBitsPerVec;
+
   void fill(int64_t chunk) {
     chunk_ = chunk;
-    for (int64_t r = 0; r < rows_; ++r) {
-      const uint64_t start = dropoutRowStart(epilogue_.dropoutRow + row_ + r, epilogue_.stride);
-      dropoutFactors(*epilogue_.dropout, start + uint64_t(chunk * kDropoutChunk), factors_[r]);
-    }
+    const Dropout& dropout = *epilogue_.dropout;
+    keepBits(
+        dropout.at, dropout.rule, rows_ * kVecs,
+        [&](int64_t i) {
+          const uint64_t start = dropoutRowStart(epilogue_.dropoutRow + row_ + i / kVecs, epilogue_.stride);
+          return start / 8 + uint64_t(chunk * (kColumns / 8) + i % kVecs * VecU64::kLanes);
+        },
+        bits_);
   }
 
   const Epilogue& epilogue_;
   int64_t row_, rows_, chunk_ = -1;
-  float factors_[kRows][kDropoutChunk];
+  uint8_t bits_[kRows * (kColumns / 8) + kBitPadding];
 };
 
 }  // namespace duo::cpu::DUO_ISA

@@ -10,8 +10,7 @@ namespace duo {
 namespace {
 
 // From here on blocks are ranges of slabs.
-constexpr size_t kLarge = size_t(1) << 20;
-constexpr size_t kSlab = size_t(64) << 20;
+constexpr size_t kLarge = size_t(256) << 10;
 constexpr size_t kPage = 4096;
 
 // Four classes for each power of two: at most a quarter of a block is slack, and blocks fit again.
@@ -68,23 +67,37 @@ void* Allocator::takeSmall(size_t size) {
 
 Range Allocator::takeLarge(size_t size) {
   Range range = ranges_.take(size);
-  for (const size_t slab : {std::max(size, kSlab), size}) {
-    if (!range.data && fits(slab)) range = takeOfNewSlab(size, slab);
-  }
+  if (!range.data) range = takeOfMore(size, [&](size_t more) { return fits(more); });
   if (!range.data) {
     trim();
-    if (fitsTrimmed(size)) range = takeOfNewSlab(size, size);
+    range = takeOfMore(size, [&](size_t more) { return fitsTrimmed(more); });
   }
   if (range.data) use_.cached -= range.bytes;
   return range;
 }
 
-Range Allocator::takeOfNewSlab(size_t size, size_t bytes) {
-  void* slab = source_.take(bytes);
-  if (!slab) return {};
-  ranges_.add({static_cast<char*>(slab), bytes});
-  use_.cached += bytes;
-  return ranges_.take(size);
+template <typename Fits>
+Range Allocator::takeOfMore(size_t size, const Fits& fits) {
+  const auto whole = [unit = source_.slabBytes()](size_t bytes) { return (bytes + unit - 1) / unit * unit; };
+  const auto takeFrom = [&](size_t added) {
+    use_.cached += added;
+    return ranges_.take(size);
+  };
+  // Near the limit no more than is missing.
+  const Range end = ranges_.openEnd();
+  const size_t missing = size - std::min(size, end.bytes);
+  for (const size_t more : {whole(missing), missing}) {
+    if (!end.data || !fits(more) || !source_.extend(end.data + end.bytes, more)) continue;
+    ranges_.extend(more);
+    return takeFrom(more);
+  }
+  for (const size_t bytes : {whole(size), size}) {
+    void* slab = fits(bytes) ? source_.take(bytes) : nullptr;
+    if (!slab) continue;
+    ranges_.add({static_cast<char*>(slab), bytes});
+    return takeFrom(bytes);
+  }
+  return {};
 }
 
 void Allocator::give(Block block) {
@@ -106,6 +119,8 @@ void Allocator::trim() {
   }
   cache_.clear();
   for (const Range& slab : ranges_.removeFreeSlabs()) source_.give(slab.data, slab.bytes);
+  if (const Range end = ranges_.openEnd(); end.bytes > 0 && source_.shorten(end.data, end.bytes))
+    ranges_.cut(end.bytes);
   for (const Range& range : ranges_.freeRanges()) source_.release(range.data, range.bytes);
   use_.cached = ranges_.freeBytes();
 }

@@ -1,5 +1,6 @@
 // Caching allocator, one per device and Node environment, used from the JavaScript thread alone. Small blocks are kept
-// by their size; large ones are ranges of slabs, so that what was several may serve one, and the other way round.
+// by their size; large ones are ranges of slabs, so that what was several may serve one, and the other way round. Where
+// a slab can grow there is one, as long as needs to be: every boundary between slabs would leave memory unused.
 //
 // Blocks are handed out and taken back in program order. The queue runs ops in that same order, so a block may be
 // reused at once although the op that last touched it has yet to run: whoever gets it next runs later.
@@ -22,6 +23,11 @@ class MemorySource {
   virtual void give(void* data, size_t bytes) = 0;
   // Of a part of what was taken: its contents are no longer needed, its addresses are.
   virtual void release(void*, size_t) {}
+  // Slabs are taken and extended in multiples of it, where there is room.
+  virtual size_t slabBytes() const { return size_t(32) << 20; }
+  // What was taken and ends at `end` becomes longer, or loses its last bytes, which begin there; false: it cannot.
+  virtual bool extend(void* /*end*/, size_t /*bytes*/) { return false; }
+  virtual bool shorten(void* /*end*/, size_t /*bytes*/) { return false; }
 };
 
 struct Block {
@@ -56,7 +62,9 @@ class Allocator {
  private:
   void* takeSmall(size_t size);
   Range takeLarge(size_t size);
-  Range takeOfNewSlab(size_t size, size_t bytes);
+  // Of a longer or a new slab, whose size must fit.
+  template <typename Fits>
+  Range takeOfMore(size_t size, const Fits& fits);
   bool fits(size_t more) const { return use_.live + use_.cached + more <= limit_; }
   // What a trim leaves cached lies between blocks in use; its pages went back to the system where that can be.
   bool fitsTrimmed(size_t more) const { return use_.live + more <= limit_; }

@@ -1,7 +1,5 @@
 #include "core/ranges.h"
 
-#include <iterator>
-
 namespace duo {
 
 void Ranges::insertFree(States::iterator range) {
@@ -15,7 +13,30 @@ void Ranges::eraseFree(States::iterator range) {
   freeBytes_ -= range->second.bytes;
 }
 
-void Ranges::add(Range slab) { insertFree(states_.emplace(slab.data, State{slab.bytes, false, true}).first); }
+void Ranges::add(Range slab) {
+  insertFree(states_.emplace(slab.data, State{slab.bytes, false, true}).first);
+  newest_ = slab.data, newestEnd_ = slab.data + slab.bytes;
+}
+
+Range Ranges::openEnd() const {
+  if (!newest_) return {};
+  const auto last = std::prev(states_.lower_bound(newestEnd_));
+  return last->second.used ? Range{newestEnd_, 0} : Range{last->first, last->second.bytes};
+}
+
+void Ranges::extend(size_t bytes) {
+  insertFree(states_.emplace(newestEnd_, State{bytes, false, false}).first);
+  newestEnd_ += bytes;
+  join(std::prev(lastOfNewest()));
+}
+
+void Ranges::cut(size_t bytes) {
+  const auto last = lastOfNewest();
+  eraseFree(last);
+  last->second.bytes -= bytes;
+  newestEnd_ -= bytes;
+  last->second.bytes > 0 ? insertFree(last) : void(states_.erase(last));
+}
 
 Range Ranges::take(size_t bytes) {
   const auto found = free_.lower_bound({bytes, nullptr});
@@ -60,6 +81,7 @@ std::vector<Range> Ranges::removeFreeSlabs() {
     const auto next = std::next(range);
     if (range->second.opensSlab && !range->second.used && opensSlab(next)) {
       removed.push_back({range->first, range->second.bytes});
+      if (range->first == newest_) newest_ = newestEnd_ = nullptr;
       eraseFree(range);
       states_.erase(range);
     }

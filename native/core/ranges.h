@@ -2,6 +2,7 @@
 // one again, so that what a training step leaves free serves any size in the next.
 #pragma once
 #include <cstddef>
+#include <iterator>
 #include <map>
 #include <set>
 #include <utility>
@@ -23,6 +24,11 @@ class Ranges {
   // The smallest that is large enough, the lowest of equal ones; no data where there is none.
   Range take(size_t bytes);
   void give(char* data);
+  // What is free at the end of the newest slab; where nothing is, that end without bytes, and without a slab nothing.
+  Range openEnd() const;
+  // The newest slab becomes longer by free bytes, or shorter by the last of its open end, of which some must be left.
+  void extend(size_t bytes);
+  void cut(size_t bytes);
   std::vector<Range> freeRanges() const;
   size_t freeBytes() const { return freeBytes_; }
   // Slabs of which nothing is in use, and that are no longer part of this.
@@ -38,12 +44,16 @@ class Ranges {
 
   void insertFree(States::iterator range);
   void eraseFree(States::iterator range);
+  // The last range of the newest slab.
+  States::iterator lastOfNewest() { return std::prev(states_.lower_bound(newestEnd_)); }
   // Makes `range` and the one after it one, if both are free and of one slab.
   void join(States::iterator range);
   bool opensSlab(States::iterator range) const { return range == states_.end() || range->second.opensSlab; }
 
   const size_t split_;
-  States states_;                            // by first byte
+  States states_;           // by first byte
+  char* newest_ = nullptr;  // the newest slab's first byte, and the first behind it
+  char* newestEnd_ = nullptr;
   std::set<std::pair<size_t, char*>> free_;  // by size
   size_t freeBytes_ = 0;
 };

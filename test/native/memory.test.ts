@@ -131,6 +131,24 @@ describe('a memory limit', () => {
     expect(total()).toBeLessThanOrEqual(most - (64 << 20))
   })
 
+  test.skipIf(checked)('large blocks follow each other: what is behind the last grows by what is missing alone', () => {
+    cpu.trim()
+    const { live, cached } = cpu.memory()
+    const [first, ...others] = [5, 61, 3, 94, 17].map((size) => Tensor.empty([size << 18]))
+    expect(cpu.memory().live - live).toBe(180 << 20)
+    expect(cpu.memory().cached - cached).toBeLessThanOrEqual(2 << 20)
+    // Of the last 17 MB, 4 stay in use; 30 more need 17 beyond them.
+    others.pop()?.dispose()
+    const [small, large] = [Tensor.empty([4 << 18]), Tensor.empty([30 << 18])]
+    expect(cpu.memory().cached - cached).toBeLessThanOrEqual(2 << 20)
+    expect(cpu.memory().live - live).toBe((180 + 17) << 20)
+    // The end goes back to the system, beside what is in use before it.
+    for (const tensor of [large, ...others]) tensor.dispose()
+    cpu.trim()
+    expect(cpu.memory().cached - cached).toBeLessThanOrEqual((158 + 2) << 20)
+    for (const tensor of [small, first]) tensor?.dispose()
+  })
+
   test.skipIf(checked || process.platform !== 'linux')(
     'trim gives memory back, beside what shares its region',
     async () => {

@@ -22,21 +22,30 @@ export class Context {
   readonly saved: Readonly<Record<string, Tensor>> = {}
   readonly remembered: Readonly<Record<string, unknown>> = {}
   readonly #saved = new Map<string, SavedTensor>()
-  readonly #needs: readonly boolean[]
   #released = false
 
   constructor(
     readonly op: string,
     /** Whether a backward may follow: nothing needs to be saved or prepared otherwise. */
     readonly recording: boolean,
-    needs: readonly boolean[],
-  ) {
-    this.#needs = needs
-  }
+    private readonly requiring: readonly boolean[],
+    private readonly edges: readonly (readonly Edge[])[] = [],
+  ) {}
 
   /** Whether the gradient of argument `index` is wanted. */
   needs(index: number): boolean {
-    return this.#needs[index] ?? false
+    return this.requiring[index] ?? false
+  }
+
+  /**
+   * In backward: the gradient that argument `index` has already, dense float32, if it is a leaf that has one. What can be added
+   * to it in place need not be made: the backward then gives `added`.
+   *
+   * @param item of an argument that is an array.
+   */
+  sumOf(index: number, item = 0): Tensor | null {
+    const edge = this.edges[index]?.[item]
+    return edge && 'leaf' in edge ? edge.leaf.grad : null
   }
 
   /**
@@ -130,8 +139,12 @@ function computedOnce(compute: () => Tensor): SavedTensor {
   }
 }
 
+/** In place of a gradient that backward has added to `sumOf`. */
+export const added = Symbol('added')
+
 type Output = Tensor | readonly (Tensor | null)[]
-type InputGradient = Tensor | null | undefined | readonly (Tensor | null)[]
+type OneGradient = Tensor | typeof added | null
+type InputGradient = OneGradient | undefined | readonly OneGradient[]
 
 /** One output's gradient is always there; of several, those that nothing depends on have none. */
 type GradientsOf<R> = R extends Tensor ? [Tensor] : (Tensor | null)[]
@@ -151,7 +164,7 @@ export function differentiable<A extends readonly unknown[], R extends Output>(
   return (...args) => {
     if (!gradEnabled() || !args.some(requiresGrad)) return definition.forward(unrecorded, ...args)
     const edges = args.map(edgesOf)
-    const ctx = new Context(name, true, args.map(requiresGrad))
+    const ctx = new Context(name, true, args.map(requiresGrad), edges)
     const result = definition.forward(ctx, ...args)
     const node = new TapeRecord(
       name,
@@ -206,11 +219,11 @@ export function attach(tensor: Tensor, node: TapeRecord, index: number): Tensor 
 function flatten(name: string, edges: readonly Edge[][], gradients: readonly InputGradient[]): (Tensor | null)[] {
   return edges.flatMap((edge, i) => {
     const gradient = gradients[i] ?? null
-    const list = Array.isArray(gradient) ? (gradient as (Tensor | null)[]) : edge.map(() => gradient as Tensor | null)
+    const list = Array.isArray(gradient) ? (gradient as OneGradient[]) : edge.map(() => gradient as OneGradient)
     edge.forEach((e, j) => {
       if (e && !list[j])
         throw new StateError(`${name}: expected a gradient for argument ${i}, got none from its backward`)
     })
-    return list
+    return list.map((g) => (g === added ? null : g))
   })
 }

@@ -94,6 +94,8 @@ export interface NativeOps<T> {
   gatherRows(x: T, ids: T): T
   /** x (*) float · ids (*) int32 */
   scatterRows(x: T, ids: T, attrs: { rows: number; skip?: number }): T
+  /** y (*) float32, updated in place · x (*) float · ids (*) int32 */
+  addRows(y: T, x: T, ids: T, attrs?: { skip?: number }): void
   /** x (*) any */
   concat(x: readonly T[], attrs: { axis: number }): T
   /** logits (R V) float */
@@ -184,6 +186,7 @@ export const schema: readonly OpSchema[] = [
   {"name":"embedding","inputs":[{"name":"tables","dims":"*","kind":"any","list":true},{"name":"ids","dims":"*","kind":"int32","list":true}],"attrs":[],"outputs":[{"name":"y"}],"cpu":true,"cuda":true},
   {"name":"gatherRows","inputs":[{"name":"x","dims":"*","kind":"any"},{"name":"ids","dims":"*","kind":"int32"}],"attrs":[],"outputs":[{"name":"y"}],"cpu":true,"cuda":true},
   {"name":"scatterRows","inputs":[{"name":"x","dims":"*","kind":"float"},{"name":"ids","dims":"*","kind":"int32"}],"attrs":[{"name":"rows","type":"int"},{"name":"skip","type":"int","fallback":-1}],"outputs":[{"name":"y"}],"cpu":true,"cuda":true},
+  {"name":"addRows","inputs":[{"name":"y","dims":"*","kind":"float32","mutated":true},{"name":"x","dims":"*","kind":"float"},{"name":"ids","dims":"*","kind":"int32"}],"attrs":[{"name":"skip","type":"int","fallback":-1}],"outputs":[],"cpu":true,"cuda":true},
   {"name":"concat","inputs":[{"name":"x","dims":"*","kind":"any","list":true}],"attrs":[{"name":"axis","type":"int"}],"outputs":[{"name":"y"}],"cpu":true,"cuda":true},
   {"name":"argmax","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[],"outputs":[{"name":"ids"}],"cpu":true,"cuda":true},
   {"name":"topK","inputs":[{"name":"logits","dims":"R V","kind":"float"}],"attrs":[{"name":"k","type":"int"}],"outputs":[{"name":"values"},{"name":"ids"}],"cpu":true,"cuda":true},
@@ -766,22 +769,30 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       enqueue(45)
       return output() as T
     },
+    addRows(y, x, ids, attrs) {
+      tensor('addRows', 'y', y, 0)
+      tensor('addRows', 'x', x, 1)
+      tensor('addRows', 'ids', ids, 2)
+      number('addRows', 'skip', attrs?.skip, 3, -1)
+      enqueue(46)
+      updated(y)
+    },
     concat(x, attrs) {
       let at = 0
       at = list('concat', 'x', x, at)
       number('concat', 'axis', attrs.axis, at++, null)
-      enqueue(46)
+      enqueue(47)
       return output() as T
     },
     argmax(logits) {
       tensor('argmax', 'logits', logits, 0)
-      enqueue(47)
+      enqueue(48)
       return output() as T
     },
     topK(logits, attrs) {
       tensor('topK', 'logits', logits, 0)
       number('topK', 'k', attrs.k, 1, null)
-      enqueue(48)
+      enqueue(49)
       return { values: output() as T, ids: output() as T }
     },
     sampleCategorical(logits, streams, attrs) {
@@ -790,14 +801,14 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('sampleCategorical', 'seed', attrs.seed, 2, null)
       number('sampleCategorical', 'site', attrs.site, 3, 0)
       number('sampleCategorical', 'step', attrs.step, 4, 0)
-      enqueue(49)
+      enqueue(50)
       return output() as T
     },
     beamCandidates(logits, beamScores, attrs) {
       tensor('beamCandidates', 'logits', logits, 0)
       tensor('beamCandidates', 'beamScores', beamScores, 1)
       number('beamCandidates', 'k', attrs.k, 2, null)
-      enqueue(50)
+      enqueue(51)
       return { scores: output() as T, parents: output() as T, tokens: output() as T }
     },
     sampleCandidates(logits, beamScores, streams, attrs) {
@@ -808,7 +819,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       number('sampleCandidates', 'seed', attrs.seed, 4, null)
       number('sampleCandidates', 'site', attrs.site, 5, 0)
       number('sampleCandidates', 'step', attrs.step, 6, 0)
-      enqueue(51)
+      enqueue(52)
       return { scores: output() as T, parents: output() as T, tokens: output() as T }
     },
     runningBeams(scores, parents, tokens, ends, attrs) {
@@ -818,7 +829,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('runningBeams', 'ends', ends, 3)
       number('runningBeams', 'beams', attrs.beams, 4, null)
       number('runningBeams', 'demotion', attrs.demotion, 5, null)
-      enqueue(52)
+      enqueue(53)
       return { beamScores: output() as T, rows: output() as T, running: output() as T }
     },
     warpLogits(logits, attrs) {
@@ -826,7 +837,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       choice('warpLogits', 'rule', attrs.rule, 1, null, warpLogitsRule)
       number('warpLogits', 'value', attrs.value, 2, null)
       number('warpLogits', 'minTokensToKeep', attrs.minTokensToKeep, 3, 1)
-      enqueue(53)
+      enqueue(54)
       return output() as T
     },
     penalizeRepetition(logits, ids, lengths, attrs) {
@@ -834,7 +845,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('penalizeRepetition', 'ids', ids, 1)
       optional('penalizeRepetition', 'lengths', lengths, 2)
       number('penalizeRepetition', 'penalty', attrs.penalty, 3, null)
-      enqueue(54)
+      enqueue(55)
       return output() as T
     },
     banRepeatedNgrams(logits, ids, lengths, sources, sourceLengths, attrs) {
@@ -844,13 +855,13 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       optional('banRepeatedNgrams', 'sources', sources, 3)
       optional('banRepeatedNgrams', 'sourceLengths', sourceLengths, 4)
       number('banRepeatedNgrams', 'n', attrs.n, 5, null)
-      enqueue(55)
+      enqueue(56)
       return output() as T
     },
     banTokens(logits, tokens) {
       tensor('banTokens', 'logits', logits, 0)
       tensor('banTokens', 'tokens', tokens, 1)
-      enqueue(56)
+      enqueue(57)
       return output() as T
     },
     biasTokens(logits, rows, tokens, bias) {
@@ -858,7 +869,7 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('biasTokens', 'rows', rows, 1)
       tensor('biasTokens', 'tokens', tokens, 2)
       tensor('biasTokens', 'bias', bias, 3)
-      enqueue(57)
+      enqueue(58)
       return output() as T
     },
     allowTokens(logits, rows, tokens, attrs) {
@@ -866,14 +877,14 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('allowTokens', 'rows', rows, 1)
       tensor('allowTokens', 'tokens', tokens, 2)
       number('allowTokens', 'group', attrs?.group, 3, 1)
-      enqueue(58)
+      enqueue(59)
       return output() as T
     },
     forceTokens(logits, rows, tokens) {
       tensor('forceTokens', 'logits', logits, 0)
       tensor('forceTokens', 'rows', rows, 1)
       tensor('forceTokens', 'tokens', tokens, 2)
-      enqueue(59)
+      enqueue(60)
       return output() as T
     },
     boostTokens(logits, rows, tokens, factors) {
@@ -881,12 +892,12 @@ export function bindOps<T>({ tensor, optional, list, number, flag, choice, enque
       tensor('boostTokens', 'rows', rows, 1)
       tensor('boostTokens', 'tokens', tokens, 2)
       tensor('boostTokens', 'factors', factors, 3)
-      enqueue(60)
+      enqueue(61)
       return output() as T
     },
     replaceNonFinite(logits) {
       tensor('replaceNonFinite', 'logits', logits, 0)
-      enqueue(61)
+      enqueue(62)
       return output() as T
     },
   }

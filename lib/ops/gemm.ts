@@ -1,4 +1,4 @@
-import { differentiable } from '../autograd/differentiable.ts'
+import { added, differentiable } from '../autograd/differentiable.ts'
 import { gradEnabled } from '../autograd/grad-mode.ts'
 import { ShapeError, StateError } from '../errors.ts'
 import type { NativeOps } from '../native/schema.generated.ts'
@@ -86,12 +86,34 @@ function gradientOfA(dz: Tensor, b: Tensor, { alpha, transposeA }: Attrs): Tenso
   return multiply(repeated, oriented(dz, true), alpha)
 }
 
-/** dB = α·Aᵀ·dz, in the layout of b; summed over the batch where b has none. */
-function gradientOfB(a: Tensor, dz: Tensor, rank: number, { alpha, transposeB }: Attrs): Tensor {
+// Of a gradient that is added to another in place, so many numbers are there at a time: 16 MB.
+const mostAtATime = 2 ** 22
+
+/**
+ * dB = α·Aᵀ·dz, in the layout of b; summed over the batch where b has none.
+ *
+ * @param sum what it may be added to, see `Context.sumOf`: a table's gradient, then, is not there twice.
+ */
+function gradientOfB(a: Tensor, dz: Tensor, rank: number, { alpha, transposeB }: Attrs, sum: Tensor | null) {
   const shared = rank < dz.shape.length
   const rows = shared ? asRows(a) : a
   const dRows = shared ? asRows(dz) : dz
-  return transposeB ? multiply(oriented(dRows, true), rows, alpha) : multiply(oriented(rows, true), dRows, alpha)
+  const [left, right] = transposeB ? [oriented(dRows, true), rows] : [oriented(rows, true), dRows]
+  if (!sum || sum.size <= mostAtATime || sum.shape.length > 2) return multiply(left, right, alpha)
+  const [count, columns] = sum.shape as [number, number]
+  const most = Math.ceil(mostAtATime / columns)
+  for (let start = 0; start < count; start += most) {
+    const end = Math.min(start + most, count)
+    using part = multiply(rowsOf(left, start, end), right, alpha)
+    native.accumulate(rowsOf(sum, start, end), part)
+  }
+  return added
+}
+
+/** A view of some rows of a matrix. */
+function rowsOf(matrix: Tensor, start: number, end: number): Tensor {
+  const { shape, strides, offset } = matrix
+  return matrix.view([end - start, shape[1] as number], strides, offset + start * (strides[0] as number))
 }
 
 const gemmOp = differentiable('gemm', {
@@ -164,7 +186,7 @@ const gemmOp = differentiable('gemm', {
     })
     for (const name of ['z', 'gate']) ctx.drop(name)
     const d = dz ?? dY
-    const dB = ctx.needs(1) ? gradientOfB(ctx.saved.a as Tensor, d, rankB, attrs) : null
+    const dB = ctx.needs(1) ? gradientOfB(ctx.saved.a as Tensor, d, rankB, attrs, ctx.sumOf(1)) : null
     ctx.drop('a')
     return [
       ctx.needs(0) ? gradientOfA(d, ctx.saved.b as Tensor, attrs) : null,

@@ -1,4 +1,4 @@
-import { differentiable } from '../autograd/differentiable.ts'
+import { added, type Context, differentiable } from '../autograd/differentiable.ts'
 import { ShapeError } from '../errors.ts'
 import { native, shapeText, Tensor } from '../tensor.ts'
 import { axisOf } from './reduce.ts'
@@ -6,6 +6,23 @@ import { axisOf } from './reduce.ts'
 export interface EmbeddingOptions {
   /** An id whose row gets no gradient; −1: none. @default -1 */
   paddingIdx?: number
+}
+
+/** The gradient of a table whose rows were read: few of them, so that adding these to the others costs less than all of it. */
+function gradientOfTable(ctx: Context, [index, item]: readonly [index: number, item: number], rows: RowsOfTable) {
+  const { dY, ids, count, skip = -1 } = rows
+  const sum = ctx.sumOf(index, item)
+  if (!sum) return native.scatterRows(dY, ids, { rows: count, skip })
+  native.addRows(sum, dY, ids, { skip })
+  return added
+}
+
+interface RowsOfTable {
+  readonly dY: Tensor
+  readonly ids: Tensor
+  /** Rows of the table. */
+  readonly count: number
+  readonly skip?: number
 }
 
 /**
@@ -24,7 +41,8 @@ export const embedding = differentiable('embedding', {
     return y
   },
   backward(ctx, dY) {
-    return [native.scatterRows(dY, ctx.saved.ids!, ctx.remembered as { rows: number; skip: number }), null, null]
+    const { rows, skip } = ctx.remembered as { rows: number; skip: number }
+    return [gradientOfTable(ctx, [0, 0], { dY, ids: ctx.saved.ids!, count: rows, skip }), null, null]
   },
 })
 
@@ -50,9 +68,10 @@ export const embeddingSum = differentiable('embeddingSum', {
   },
   backward(ctx, dY) {
     const { rows, wanted, skip } = ctx.remembered as { rows: number[]; wanted: boolean[]; skip: number }
-    const gradients = rows.map((count, i) =>
-      wanted[i] ? native.scatterRows(dY, ctx.saved[`ids${i}`]!, { rows: count, skip: i === 0 ? skip : -1 }) : null,
-    )
+    const gradients = rows.map((count, i) => {
+      if (!wanted[i]) return null
+      return gradientOfTable(ctx, [0, i], { dY, ids: ctx.saved[`ids${i}`]!, count, skip: i === 0 ? skip : -1 })
+    })
     return [gradients, null, null]
   },
 })
@@ -73,7 +92,7 @@ export const gatherRows = differentiable('gatherRows', {
     return y
   },
   backward(ctx, dY) {
-    return [native.scatterRows(dY, ctx.saved.indices!, { rows: ctx.remembered.rows as number }), null]
+    return [gradientOfTable(ctx, [0, 0], { dY, ids: ctx.saved.indices!, count: ctx.remembered.rows as number }), null]
   },
 })
 

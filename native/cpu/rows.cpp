@@ -1,7 +1,8 @@
 // Moving rows, bound by memory all of them. Rows of the result are shared out.
 //   embedding: y[i] = Σ_t table_t[ids_t[i]]    gatherRows: y[i] = x[ids[i]]
 //   scatterRows: y[r] = Σ x[i] with ids[i] = r, after a counting sort of the ids: each row of y is one thread's, which
-//   adds its rows of x in their order. Reads x once and writes y once. concat: copies.
+//   adds its rows of x in their order. Reads x once and writes y once. addRows: the same sums, onto rows of y.
+//   concat: copies.
 // Ids are all checked before anything is written.
 #include <cstring>
 
@@ -132,6 +133,24 @@ void scatterRows(const OpCall& call) {
     float* to = y.f32() + row * columns + c;
     std::fill(to, to + n, 0.f);
     for (int32_t j = starts[row]; j < starts[row + 1]; ++j) addRow(x.f32() + order[j] * columns + c, n, to);
+  });
+}
+
+void addRows(const OpCall& call) {
+  const TensorArg &x = call.in("x"), &ids = call.in("ids"), &y = call.in("y");
+  const int64_t rows = y.dims[0], columns = rows ? y.count() / rows : 0;
+  checkIds(call, ids, rows);
+  int32_t *starts = call.scratch<int32_t>(), *order = starts + rows + 1;
+  sortIds(ids.i32(), ids.count(), rows, call.integer("skip"), starts, order);
+  parallelRows({rows, columns}, kGrain, [&](int64_t row) {
+    if (starts[row] == starts[row + 1]) return;
+    float sum[kChunk];
+    for (int64_t c = 0; c < columns; c += kChunk) {
+      const int64_t n = std::min(kChunk, columns - c);
+      std::fill_n(sum, n, 0.f);
+      for (int32_t j = starts[row]; j < starts[row + 1]; ++j) addRow(x.f32() + order[j] * columns + c, n, sum);
+      addRow(sum, n, y.f32() + row * columns + c);
+    }
   });
 }
 

@@ -1,4 +1,5 @@
 // Runs a column: kernels see float32 in the layout that their op asked for; what differs is staged here, once for all.
+#include <algorithm>
 #include <cstring>
 
 #include "core/half.h"
@@ -32,11 +33,9 @@ bool stagesInput(const InputSpec& spec, const TensorArg& arg) {
 }
 
 // A kernel that takes 16-bit floats as they are says so with Kind::kAny, and then writes them itself, too.
-bool stagesOutputs(const OpDef& def) {
-  for (const InputSpec& spec : def.inputs) {
-    if (spec.kind == Kind::kAny) return false;
-  }
-  return true;
+bool stagesOutput(const OpDef& def, const TensorArg& out) {
+  if (!out.present || !narrow(out.dtype)) return false;
+  return std::ranges::none_of(def.inputs, [](const InputSpec& spec) { return spec.kind == Kind::kAny; });
 }
 
 size_t stagedSize(const TensorArg& arg) {
@@ -87,18 +86,6 @@ void stageOut(const float* from, const TensorArg& to) {
   });
 }
 
-bool needsStaging(const OpCall& call) {
-  for (size_t i = 0; i < call.slots.size(); ++i) {
-    for (int j = 0; j < call.slots[i].second; ++j) {
-      if (stagesInput(call.def.inputs[i], call.inputs[call.slots[i].first + j])) return true;
-    }
-  }
-  for (const TensorArg& out : call.outputs) {
-    if (out.present && narrow(out.dtype) && stagesOutputs(call.def)) return true;
-  }
-  return false;
-}
-
 void runStaged(const OpCall& original, char* staging) {
   OpCall call = original;
   for (size_t i = 0; i < call.slots.size(); ++i) {
@@ -122,7 +109,7 @@ void runStaged(const OpCall& original, char* staging) {
   std::vector<size_t> narrowed;
   for (size_t i = 0; i < call.outputs.size(); ++i) {
     TensorArg& out = call.outputs[i];
-    if (!out.present || !narrow(out.dtype) || !stagesOutputs(call.def)) continue;
+    if (!stagesOutput(call.def, out)) continue;
     out.data = staging;
     out.dtype = DType::kFloat32;
     staging += stagedSize(original.outputs[i]);
@@ -137,11 +124,17 @@ void runStaged(const OpCall& original, char* staging) {
 int scratchSlots() { return ThreadPool::maxThreads(); }
 
 size_t stagingBytes(const OpCall& call) {
-  if (!needsStaging(call)) return 0;
   size_t bytes = 0;
-  for (const TensorArg& arg : call.inputs) bytes += arg.present ? stagedSize(arg) : 0;
-  for (const TensorArg& arg : call.outputs) bytes += arg.present ? stagedSize(arg) : 0;
-  return std::max(bytes, kAlignment);
+  for (size_t i = 0; i < call.slots.size(); ++i) {
+    for (int j = 0; j < call.slots[i].second; ++j) {
+      const TensorArg& arg = call.inputs[call.slots[i].first + j];
+      if (stagesInput(call.def.inputs[i], arg)) bytes += std::max(stagedSize(arg), kAlignment);
+    }
+  }
+  for (const TensorArg& out : call.outputs) {
+    if (stagesOutput(call.def, out)) bytes += std::max(stagedSize(out), kAlignment);
+  }
+  return bytes;
 }
 
 void run(const OpCall& call, char* staging) {

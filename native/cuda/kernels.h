@@ -45,6 +45,7 @@ DUO_CUDA_KERNEL(maxBwd, kFloat32)
 DUO_CUDA_KERNEL(embedding, kNative)
 DUO_CUDA_KERNEL(gatherRows, kNative)
 DUO_CUDA_KERNEL_WITH_WORKSPACE(scatterRows, kNative)
+DUO_CUDA_KERNEL_WITH_WORKSPACE(addRows, kFloat32)
 DUO_CUDA_KERNEL(concat, kNative)
 
 DUO_CUDA_KERNEL_WITH_WORKSPACE(crossEntropyFwd, kNative)

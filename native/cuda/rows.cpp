@@ -44,6 +44,41 @@ int64_t columnsOf(const OpCall& call) {
   return count ? call.in("x").count() / count : 0;
 }
 
+// Rows of y = the sums of their rows of x, or with `add` these onto them; rows without any stay.
+void sumRows(Launch& launch, const TensorArg& y, int64_t rows, bool add) {
+  const OpCall& call = launch.call;
+  const TensorArg &x = call.in("x"), &ids = call.in("ids");
+  const int64_t count = ids.count(), columns = columnsOf(call);
+  if (count == 0) return;
+  Room room(launch.workspace);
+  int32_t *keys = room.take<int32_t>(size_t(count)), *order = room.take<int32_t>(size_t(count));
+  int32_t *sortedKeys = room.take<int32_t>(size_t(count)), *sortedOrder = room.take<int32_t>(size_t(count));
+  const int64_t tiles = ceilDivide(count, kSortTile), digits = tiles << kDigitBits;
+  auto* counts = room.take<int32_t>(size_t(digits));
+  launch.run("scatterKeys", {blocksFor(count, kThreads)}, kThreads, 0, ids.data, count, rows, call.integer("skip"),
+             keys, order, reporterOf(launch));
+  for (int pass = 0; pass < passesOf(rows); ++pass) {
+    const int shift = pass * kDigitBits;
+    launch.run("scatterCount", {unsigned(tiles)}, kThreads, 0, keys, count, shift, counts);
+    launch.run("scatterScan", {1}, kThreads, 0, counts, digits);
+    launch.run("scatterMove", {unsigned(tiles)}, kThreads, 0, keys, order, count, shift, counts, sortedKeys,
+               sortedOrder);
+    std::swap(keys, sortedKeys);
+    std::swap(order, sortedOrder);
+  }
+  if (columns == 0) return;
+  const int64_t parts = ceilDivide(count, kScatterPart);
+  ScatterSums sums{keys, order, count, rows, columns, 0, add, nullptr, nullptr};
+  sums.vectors = columns % 4 == 0 && aligned(x.data, 4 * sizeOf(x.dtype)) && aligned(y.data, 4 * sizeOf(y.dtype));
+  sums.heads = room.take<float>(size_t(parts * columns));
+  sums.tails = room.take<float>(size_t(parts * columns));
+  const unsigned threads = unsigned(std::clamp<int64_t>(roundUpTo(ceilDivide(columns, 4), 32), 32, 128));
+  const unsigned blocks = unsigned(ceilDivide(ceilDivide(columns, 4), threads));
+  launch.run(kernelName("scatterSums", x.dtype), {blocks, unsigned(parts)}, threads, 0, sums, x.data, y.data);
+  if (parts == 1) return;
+  launch.run(kernelName("scatterJoin", x.dtype), {blocks, unsigned(parts)}, threads, 0, sums, y.data);
+}
+
 }  // namespace
 
 namespace workspaces {
@@ -55,6 +90,7 @@ size_t scatterRows(const OpCall& call, const Limits&) {
   return 4 * numbers + alignedSize(counts) +
          2 * alignedSize(size_t(ceilDivide(count, kScatterPart) * columns) * sizeof(float));
 }
+size_t addRows(const OpCall& call, const Limits& limits) { return scatterRows(call, limits); }
 
 }  // namespace workspaces
 
@@ -90,37 +126,14 @@ void gatherRows(Launch& launch) {
 
 void scatterRows(Launch& launch) {
   const OpCall& call = launch.call;
-  const TensorArg &x = call.in("x"), &ids = call.in("ids"), &y = call.out("y");
-  const int64_t count = ids.count(), rows = call.integer("rows"), columns = columnsOf(call);
+  const TensorArg& y = call.out("y");
   launch.zero(y.data, size_t(y.count()) * sizeOf(y.dtype));
-  if (count == 0) return;
-  Room room(launch.workspace);
-  int32_t *keys = room.take<int32_t>(size_t(count)), *order = room.take<int32_t>(size_t(count));
-  int32_t *sortedKeys = room.take<int32_t>(size_t(count)), *sortedOrder = room.take<int32_t>(size_t(count));
-  const int64_t tiles = ceilDivide(count, kSortTile), digits = tiles << kDigitBits;
-  auto* counts = room.take<int32_t>(size_t(digits));
-  launch.run("scatterKeys", {blocksFor(count, kThreads)}, kThreads, 0, ids.data, count, rows, call.integer("skip"),
-             keys, order, reporterOf(launch));
-  for (int pass = 0; pass < passesOf(rows); ++pass) {
-    const int shift = pass * kDigitBits;
-    launch.run("scatterCount", {unsigned(tiles)}, kThreads, 0, keys, count, shift, counts);
-    launch.run("scatterScan", {1}, kThreads, 0, counts, digits);
-    launch.run("scatterMove", {unsigned(tiles)}, kThreads, 0, keys, order, count, shift, counts, sortedKeys,
-               sortedOrder);
-    std::swap(keys, sortedKeys);
-    std::swap(order, sortedOrder);
-  }
-  if (columns == 0) return;
-  const int64_t parts = ceilDivide(count, kScatterPart);
-  ScatterSums sums{keys, order, count, rows, columns, 0, 0, nullptr, nullptr};
-  sums.vectors = columns % 4 == 0 && aligned(x.data, 4 * sizeOf(x.dtype)) && aligned(y.data, 4 * sizeOf(y.dtype));
-  sums.heads = room.take<float>(size_t(parts * columns));
-  sums.tails = room.take<float>(size_t(parts * columns));
-  const unsigned threads = unsigned(std::clamp<int64_t>(roundUpTo(ceilDivide(columns, 4), 32), 32, 128));
-  const unsigned blocks = unsigned(ceilDivide(ceilDivide(columns, 4), threads));
-  launch.run(kernelName("scatterSums", x.dtype), {blocks, unsigned(parts)}, threads, 0, sums, x.data, y.data);
-  if (parts == 1) return;
-  launch.run(kernelName("scatterJoin", x.dtype), {blocks, unsigned(parts)}, threads, 0, sums, y.data);
+  sumRows(launch, y, call.integer("rows"), false);
+}
+
+void addRows(Launch& launch) {
+  const TensorArg& y = launch.call.in("y");
+  sumRows(launch, y, y.dims[0], true);
 }
 
 void concat(Launch& launch) {

@@ -55,8 +55,21 @@ std::vector<OutputShape> scatterShapes(const OpCall& call) {
 }
 
 // Where each target's rows begin in the sorted order, then that order.
-size_t scatterBytes(const OpCall& call) {
-  return size_t(call.integer("rows") + 1 + call.in("ids").count()) * sizeof(int32_t);
+// Where each row's summands begin, and the order of these.
+size_t sortBytes(const OpCall& call, int64_t rows) {
+  return size_t(rows + 1 + call.in("ids").count()) * sizeof(int32_t);
+}
+size_t scatterBytes(const OpCall& call) { return sortBytes(call, call.integer("rows")); }
+size_t addRowsBytes(const OpCall& call) { return sortBytes(call, call.in("y").dims[0]); }
+
+void checkAddRows(const OpCall& call) {
+  checkScatter(call);
+  const Dims &y = call.in("y").dims, &x = call.in("x").dims;
+  call.expect(y.rank() > 0, ErrorCode::kShape, "y with rows", "a scalar");
+  Dims expected{y[0]};
+  for (const int64_t size : x.span().subspan(size_t(call.in("ids").dims.rank()))) expected.push(size);
+  call.expect(y == expected, ErrorCode::kShape, "y " + expected.text(), y.text());
+  call.expect(call.in("y").strides == y.strides(), ErrorCode::kShape, "a dense y", "other strides");
 }
 
 void checkConcat(const OpCall& call) {
@@ -114,6 +127,17 @@ void registerRows(std::vector<OpDef>& ops) {
       .workspace = scatterBytes,
       .cpu = cpu::scatterRows,
       .cuda = cuda::scatterRows,
+  });
+  ops.push_back({
+      .name = "addRows",  // y[r] += Σ of x[i] with ids[i] = r, the sum as scatterRows has it; `skip` likewise
+      .inputs = {{.name = "y", .dims = "*", .kind = Kind::kFloat32, .layout = Layout::kStrided, .mutated = true},
+                 {"x", "*"},
+                 {"ids", "*", Kind::kInt32}},
+      .attrs = {{"skip", AttrType::kInt, -1, -1, kMaxRows}},
+      .check = checkAddRows,
+      .workspace = addRowsBytes,
+      .cpu = cpu::addRows,
+      .cuda = cuda::addRows,
   });
   ops.push_back({
       .name = "concat",  // tensors one after the other along `axis`

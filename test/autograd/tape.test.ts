@@ -93,6 +93,55 @@ describe('accumulation', () => {
     expect(await gradient(x)).toEqual([4, 6, 8])
   })
 
+  test('adds rows of a table, and products, in place to what is there: the bits of a sum of both', async () => {
+    const random = randomOf(3)
+    const normal = (shape: [number, number]) =>
+      Tensor.from(
+        Float32Array.from({ length: shape[0] * shape[1] }, () => random.normal()),
+        { shape },
+      )
+    // More numbers than are added at a time, and not a multiple of these.
+    const table = normal([4500, 1100])
+    table.requiresGrad = true
+    const ids = Tensor.from(Int32Array.of(7, 4499, 7, 0))
+    const [x, wide] = [normal([3, 1100]), normal([3, 4500])]
+    const uses = [
+      () => ops.embedding(table, ids),
+      () => ops.embeddingSum([table, table], [ids, ids], { paddingIdx: 7 }),
+      () => ops.gatherRows(table, ids),
+      () => ops.linear(x, table),
+      () => ops.gemm(wide, table),
+      () => ops.gemm(wide, table, { alpha: 0.5 }),
+    ]
+    const apart: Float32Array[] = []
+    for (const use of uses) {
+      table.grad = null
+      ops.sum(ops.square(use())).backward()
+      apart.push((await table.grad!.data()) as Float32Array)
+    }
+    table.grad = null
+    for (const use of uses) ops.sum(ops.square(use())).backward()
+    const want = apart.reduce((sum, part) => sum.map((value, i) => value + (part[i] as number)))
+    const got = (await table.grad!.data()) as Float32Array
+    // embeddingSum adds its two tables one after the other.
+    const twice = new Set([7, 4499, 0].flatMap((row) => Array.from({ length: 1100 }, (_, c) => row * 1100 + c)))
+    const off = got.findIndex((value, i) => (twice.has(i) ? Math.abs(value - want[i]!) > 1e-3 : value !== want[i]))
+    expect(off).toBe(-1)
+  })
+
+  test('adding in place takes no memory of the size of the sum', async () => {
+    const table = Tensor.ones([4500, 2000], { requiresGrad: true })
+    const step = () => ops.sum(ops.add(ops.linear(Tensor.ones([2, 2000]), table), ops.sum(ops.embedding(table, ids))))
+    const ids = Tensor.from(Int32Array.of(1, 2))
+    step().backward()
+    const y = step()
+    device().resetPeak()
+    const { live } = device().memory()
+    y.backward()
+    expect(device().memory().peak - live).toBeLessThan(table.size * 4 * 0.6)
+    await device().synchronize()
+  })
+
   test('through all outputs of one op', async () => {
     const x = leaf([1, 2, 3])
     const [head, tail] = ops.split(x, [1, 2]) as [Tensor, Tensor]

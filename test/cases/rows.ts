@@ -1,4 +1,5 @@
 import { ops } from '../../lib/index.ts'
+import { native } from '../../lib/tensor.ts'
 import { fromFn } from '../reference/array.ts'
 import { concat, embeddingSum, gatherRows, scatterRows, split } from '../reference/rows.ts'
 import type { Case, Input } from './case.ts'
@@ -38,6 +39,25 @@ function embeddingSumCase(title: string, E: number, shape: number[], rows: [numb
     reference: (v, r) => [embeddingSum([v.word!, v.position!, v.type!], [v.wordIds!, v.positionIds!, v.typeIds!], r)],
     gradient: (v, [dY], r) =>
       Object.fromEntries(names.map((name, i) => [name, scatterRows(dY!, v[`${name}Ids`]!, rows[i]!, r)])),
+  }
+}
+
+/** Onto what is there: nothing in rows that no id names, nor in that of `skip`. */
+function addCase(title: string, y: Input, x: Input, shape: number[], skip = -1): Case {
+  const rows = y.shape[0]!
+  return {
+    name: `addRows ${title}`,
+    covers: ['addRows'],
+    inputs: { y: { ...y, gradient: false }, x: { ...x, gradient: false }, ids: ids(shape, rows) },
+    sixteenBit: false,
+    run: ({ y, x, ids }) => {
+      native.addRows(y!, x!, ids!, { skip })
+      return y!
+    },
+    reference: (v, r) => {
+      const sums = scatterRows(v.x!, v.ids!, rows, r, skip)
+      return [fromFn(v.y!.shape, (i) => r(v.y!.data[i]! + sums.data[i]!))]
+    },
   }
 }
 
@@ -106,6 +126,11 @@ export const rowsCases: Case[] = [
   scatterCase('(14,6) into 9', { shape: [14, 6] }, [14], 9),
   scatterCase('(70,20) into 100', { shape: [70, 20], strided: 'rows' }, [70], 100),
   scatterCase('(2,3,4,5) into 3', { shape: [2, 3, 4, 5] }, [2, 3], 3),
+  addCase('(70,20) onto 9', { shape: [9, 20] }, { shape: [70, 20], strided: 'rows' }, [70]),
+  addCase('(5,300) onto 2000, skipping one', { shape: [2000, 300] }, { shape: [5, 300] }, [5], 3),
+  addCase('(300,5) onto 4, skipping one', { shape: [4, 5] }, { shape: [300, 5] }, [300], 2),
+  addCase('(2,3,4,5) onto 3', { shape: [3, 4, 5] }, { shape: [2, 3, 4, 5] }, [2, 3]),
+  addCase('nothing onto 3', { shape: [3, 4] }, { shape: [0, 4] }, [0]),
   scatterCase('nothing into 3', { shape: [0, 4] }, [0], 3),
   concatCase('rows', { shape: [3, 5] }, { shape: [4, 5] }, 0),
   concatCase('columns', { shape: [3, 5], strided: true }, { shape: [3, 2] }, 1),

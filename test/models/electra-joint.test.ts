@@ -69,6 +69,47 @@ beforeEach(() => {
 })
 afterEach(() => expect(device().memory().tensors).toBe(tensors))
 
+/** How often attention ran forward in a step. */
+function attentionCalls(model: ElectraForJointPreTraining): number | undefined {
+  device().resetCounters()
+  scope(() => {
+    model.forward(inputs).loss.backward()
+    for (const parameter of model.namedParameters().values()) {
+      parameter.grad?.dispose()
+      parameter.grad = null
+    }
+  })
+  return device().counters().attentionFwd?.calls
+}
+
+it('computes the blocks of a small generator again in backward, and of a large one as it is told', () => {
+  using half = joint()
+  using equal = joint({ sharing: 'all' })
+  // Two layers of each network.
+  expect(attentionCalls(half)).toBe(4 + 2)
+  expect(attentionCalls(equal)).toBe(4)
+  equal.gradientCheckpointing = true
+  expect(attentionCalls(equal)).toBe(4 + 4)
+})
+
+it.each([12, 3])('gives the same with logits that are kept and without, embeddings of %d', async (embedding_size) => {
+  const make = (more: object) => config({ ...more, embedding_size })
+  using model = ElectraForJointPreTraining.fromConfigs(make(small), make({}), { seed: 4 })
+  const values = async () => {
+    model.setRandom({ seed: 9, step: 2 })
+    const tensors = scope(() => {
+      const { mlmLoss, rtdLoss, corruptedIds, isReplaced } = model.forward(inputs)
+      return [mlmLoss, rtdLoss, corruptedIds, isReplaced].map((tensor) => tensor.detach())
+    })
+    const read = await Promise.all(tensors.map((tensor) => tensor.data()))
+    for (const tensor of tensors) tensor.dispose()
+    return read.map((list) => [...list])
+  }
+  const [kept, not] = [await values(), await noGrad(() => ({ values: values() })).values]
+  expect(kept.slice(0, 2).flat()).toEqual(not.slice(0, 2).map(([loss]) => expect.closeTo(loss as number, 5)))
+  expect(kept.slice(2)).toEqual(not.slice(2))
+})
+
 async function gradients(model: ElectraForJointPreTraining): Promise<Map<string, Float32Array>> {
   scope(() => {
     model.forward({ ...inputs, replacedInputIds }).loss.backward()

@@ -29,7 +29,8 @@ struct EmbeddingTables {
 struct ScatterSums {
   const int32_t *keys, *order;
   int64_t count, rows, columns;
-  int32_t vectors, reserved;
+  int32_t vectors;
+  int32_t add;  // to what is there
   // Of each part of the order, the sums of a target that began in an earlier part, and of one that goes on in the next.
   float *heads, *tails;
 };

@@ -1,6 +1,6 @@
-// scatterRows: y[r] = Σ of x[i] with ids[i] = r, each sum in one order. The ids are sorted, stably, by digits of eight
-// bits: counts of each tile, their prefix sums, and the move. Then parts of the sorted order are added up row by row;
-// what belongs to one target across parts is added in the parts' order.
+// scatterRows: y[r] = Σ of x[i] with ids[i] = r, each sum in one order; addRows: y[r] += these sums. The ids are
+// sorted, stably, by digits of eight bits: counts of each tile, their prefix sums, and the move. Then parts of the
+// sorted order are added up row by row; what belongs to one target across parts is added in the parts' order.
 #include "cuda/kernels/groups.cuh"
 #include "cuda/kernels/rows_params.h"
 
@@ -42,6 +42,18 @@ __device__ bool continues(const ScatterSums& s, int64_t i) {
   return i > 0 && i < s.count && s.keys[i] == s.keys[i - 1];
 }
 
+// A whole sum goes to its target.
+template <typename T>
+__device__ void finishGroup(const ScatterSums& s, T* to, bool vectors, int left, float (&sum)[kGroup]) {
+  if (s.add) {
+    float before[kGroup] = {};
+    addGroup(to, vectors, left, before);
+#pragma unroll
+    for (int j = 0; j < kGroup; ++j) sum[j] = before[j] + sum[j];
+  }
+  storeGroup(to, vectors, left, sum);
+}
+
 template <typename T>
 __device__ void sumParts(const ScatterSums& s, const T* x, T* y) {
   const int64_t c = globalThread() * kGroup, part = blockIdx.y;
@@ -62,7 +74,7 @@ __device__ void sumParts(const ScatterSums& s, const T* x, T* y) {
     } else if (goesOn) {
       storeGroup(s.tails + part * s.columns + c, vectors, left, sum);
     } else {
-      storeGroup(y + int64_t(key) * s.columns + c, vectors, left, sum);
+      finishGroup(s, y + int64_t(key) * s.columns + c, vectors, left, sum);
     }
     start = i + 1;
 #pragma unroll
@@ -87,7 +99,7 @@ __device__ void joinParts(const ScatterSums& s, T* y) {
     addGroup(s.heads + part * s.columns + c, vectors, left, sum);
     end += kScatterPart;
   } while (continues(s, end) && s.keys[end] == key);
-  storeGroup(y + int64_t(key) * s.columns + c, vectors, left, sum);
+  finishGroup(s, y + int64_t(key) * s.columns + c, vectors, left, sum);
 }
 
 }  // namespace

@@ -84,12 +84,13 @@ constexpr int64_t kDropoutChunk = VecU64::kMostSideBySide * kBitsPerVec;
 template <typename Fn>
 inline void forEachDropped(const Dropout& dropout, int64_t row, int64_t columns, const Fn& fn) {
   uint8_t bits[kDropoutChunk / 8 + kBitPadding];
+  std::memset(bits, 0xff, sizeof bits);  // what an inactive rule says
   const uint64_t first = dropoutRowStart(row, columns) / 8;
   for (int64_t begin = 0; begin < columns; begin += kDropoutChunk) {
     const int64_t end = std::min(columns, begin + kDropoutChunk);
-    keepBits(
-        dropout.at, dropout.rule, (end - begin + kBitsPerVec - 1) / kBitsPerVec,
-        [&](int64_t i) { return first + uint64_t(begin / 8 + i * VecU64::kLanes); }, bits);
+    const auto groupOf = [&](int64_t i) { return first + uint64_t(begin / 8 + i * VecU64::kLanes); };
+    if (dropout.active())
+      keepBits(dropout.at, dropout.rule, (end - begin + kBitsPerVec - 1) / kBitsPerVec, groupOf, bits);
     for (int64_t c = begin; c < end; c += VecF::kLanes) {
       fn(c, std::min<int64_t>(end - c, VecF::kLanes), Drop{bitsFrom(bits, c - begin), dropout.rule.scale});
     }

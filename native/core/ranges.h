@@ -26,7 +26,7 @@ class Ranges {
   void give(char* data);
   // What is free at the end of the newest slab; where nothing is, that end without bytes, and without a slab nothing.
   Range openEnd() const;
-  // The newest slab becomes longer by free bytes, or shorter by the last of its open end, of which some must be left.
+  // The newest slab becomes longer by free bytes, or shorter by the last of its open end, while it is not all free.
   void extend(size_t bytes);
   void cut(size_t bytes);
   std::vector<Range> freeRanges() const;
